@@ -1,0 +1,137 @@
+package ticker_test
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapedeck/tapedeck/internal/ticker"
+)
+
+// grammar is written out once more, so that the package is checked against
+// the contract and not against itself.
+var grammar = regexp.MustCompile(`^[A-Z0-9^][A-Z0-9.&^=_/-]{0,31}$`)
+
+func TestParse(t *testing.T) {
+	for in, want := range map[string]string{
+		"TCS.NS": "TCS.NS", " tcs.ns\t": "TCS.NS", "M&M.NS": "M&M.NS", "bajaj-auto.ns": "BAJAJ-AUTO.NS",
+		"^NSEI": "^NSEI", "BTC-USD": "BTC-USD", "A.B.C": "A.B.C", "AAPL": "AAPL", "EURINR=X": "EURINR=X",
+		"NSE:TCS": "TCS.NS", "bse:x": "X.BO", "NSE:TCS.NS": "TCS.NS", "NSE:M&M": "M&M.NS",
+		"ＴＣＳ．ＮＳ": "TCS.NS", "\u00a0AAPL\u2003": "AAPL", "20MICRONS.NS": "20MICRONS.NS",
+		strings.Repeat("A", 32): strings.Repeat("A", 32),
+	} {
+		got, err := ticker.Parse(in)
+		if err != nil || got != want {
+			t.Errorf("Parse(%q) = %q, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for in, reason := range map[string]string{
+		"": "empty", "  ": "empty", "*": "begins with '*'", ".NS": "begins with '.'", "A B": `' ' at place 2`,
+		"TCS>": `'>' at place 4`, strings.Repeat("A", 33): "longer than 32", strings.Repeat("x", 5000): "longer than 32",
+		"NASDAQ:AAPL": "not known", "NSE:": "nothing follows", "NSE:.NS": "nothing follows", "NSE:X.BO": "contradicts",
+		"NSE:NSE:X": "':'", "A\x00": "place 2", "\xff": "begins with", "ÜBER": "begins with", "NSE:" + strings.Repeat("A", 30): "longer than 32",
+	} {
+		got, err := ticker.Parse(in)
+		var e *ticker.Error
+		if !errors.Is(err, ticker.ErrIllegal) || !errors.As(err, &e) || !strings.Contains(e.Reason, reason) {
+			t.Errorf("Parse(%q) = %q, %v; want a reason with %q", in, got, err, reason)
+		}
+		if len([]rune(e.Value)) > ticker.MaxShown+1 {
+			t.Errorf("Parse(%.20q...) quotes %d runes", in, len([]rune(e.Value)))
+		}
+	}
+}
+
+func TestFromSymbol(t *testing.T) {
+	for in, want := range map[string]string{
+		"tcs": "TCS.NS", "TCS.NS": "TCS.NS", "RELIANCE.BO": "RELIANCE.BO", "M&M": "M&M.NS", "BSE:TCS": "TCS.BO",
+		"BAJAJ-AUTO": "BAJAJ-AUTO.NS", "^NSEI": "^NSEI", "USDINR=X": "USDINR=X",
+	} {
+		if got, err := ticker.FromSymbol(in); err != nil || got != want {
+			t.Errorf("FromSymbol(%q) = %q, %v; want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "*", strings.Repeat("A", 30)} {
+		if got, err := ticker.FromSymbol(in); !errors.Is(err, ticker.ErrIllegal) {
+			t.Errorf("FromSymbol(%q) = %q, %v", in, got, err)
+		}
+	}
+}
+
+func TestSymbolAndExchange(t *testing.T) {
+	nse := ticker.Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR", Tick: 0.05}
+	bse := ticker.Exchange{MIC: "XBOM", Name: "BSE", Currency: "INR", Tick: 0.05}
+	us := ticker.Exchange{MIC: "XNYS", Name: "US", Currency: "USD", Tick: 0.01}
+	for _, c := range []struct {
+		ticker, symbol string
+		exchange       ticker.Exchange
+	}{
+		{"TCS.NS", "TCS", nse}, {"M&M.NS", "M&M", nse}, {"TCS.BO", "TCS", bse}, {"AAPL", "AAPL", us}, {"BRK-B", "BRK-B", us},
+		{"BRK.B", "BRK.B", ticker.Exchange{}}, {"^NSEI", "^NSEI", ticker.Exchange{}}, {"BTC-USD", "BTC-USD", ticker.Exchange{}},
+		{"USDINR=X", "USDINR=X", ticker.Exchange{}}, {"VOD.L", "VOD.L", ticker.Exchange{}},
+	} {
+		if got := ticker.Symbol(c.ticker); got != c.symbol {
+			t.Errorf("Symbol(%q) = %q", c.ticker, got)
+		}
+		if diff := cmp.Diff(c.exchange, ticker.ExchangeOf(c.ticker)); diff != "" {
+			t.Errorf("ExchangeOf(%q): %s", c.ticker, diff)
+		}
+	}
+}
+
+func TestUniverses(t *testing.T) {
+	want := []ticker.UniverseInfo{{Name: "dow30", Date: "2024-11-08", Count: 30}, {Name: "nifty50", Date: "2026-06-21", Count: 50}}
+	if diff := cmp.Diff(want, ticker.Universes()); diff != "" {
+		t.Fatal(diff)
+	}
+	for _, info := range want {
+		list, ok := ticker.Universe(info.Name)
+		seen := map[string]bool{}
+		for _, name := range list {
+			if got, err := ticker.Parse(name); err != nil || got != name || seen[name] {
+				t.Errorf("%s: %q is not canonical or stands twice (%v)", info.Name, name, err)
+			}
+			seen[name] = true
+		}
+		if !ok || len(seen) != info.Count {
+			t.Errorf("%s: %d tickers, %v", info.Name, len(seen), ok)
+		}
+		list[0] = "spoiled"
+		if again, _ := ticker.Universe(info.Name); again[0] == "spoiled" {
+			t.Errorf("%s: the table can be changed through its copy", info.Name)
+		}
+	}
+	if _, ok := ticker.Universe("nosuch"); ok {
+		t.Error("nosuch exists")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"TCS.NS", "nse:m&m", "BSE:BSE:X", "ǆ", "ﬁ.ns", "²", "\xff", "NSE:.BO.NS", "ⅷ", " ^a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		name, err := ticker.Parse(text)
+		if err != nil {
+			if !errors.Is(err, ticker.ErrIllegal) || name != "" {
+				t.Fatalf("Parse(%q) = %q, %v", text, name, err)
+			}
+			return
+		}
+		if !grammar.MatchString(name) {
+			t.Fatalf("Parse(%q) = %q, outside the grammar", text, name)
+		}
+		if again, err := ticker.Parse(name); err != nil || again != name {
+			t.Fatalf("Parse(%q) = %q, and of that %q, %v", text, name, again, err)
+		}
+		if full, err := ticker.FromSymbol(text); err == nil && !grammar.MatchString(full) {
+			t.Fatalf("FromSymbol(%q) = %q", text, full)
+		}
+	})
+}
