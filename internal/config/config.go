@@ -1,0 +1,111 @@
+// Package config holds the settings of tapedeck's programs: a struct per
+// concern, a paragraph per field. Flags and environment variables are derived
+// from the structs (--database-url is TAPEDECK_DATABASE_URL), and the table in
+// docs/OPERATIONS.md is generated from them.
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// Log is how a program reports on itself, on standard error.
+type Log struct {
+	// LogLevel is the least level that is written: debug, info, warn or error.
+	// Per job lines are info, per ticker lines debug.
+	LogLevel string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	// LogFormat is text for people or json for machines.
+	LogFormat string `name:"log-format" enum:"text,json" default:"text" help:"Log lines as text or json."`
+}
+
+// Logger returns the logger that the settings describe.
+func (l Log) Logger() *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
+		level = slog.LevelInfo // kong's enum lets nothing else through
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if l.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// NATS is the connection to an external nats-server.
+type NATS struct {
+	// NATSURL is the server's address, several with commas between. Without it
+	// the programs that have an embedded server use that.
+	NATSURL string `name:"nats-url" placeholder:"nats://HOST:4222" help:"External nats-server, several with commas between."`
+	// NATSUser is the user in nats.conf; each role has its own and it is the
+	// role's name unless this says otherwise.
+	NATSUser string `name:"nats-user" placeholder:"NAME" help:"User on the external nats-server; the role's name by default."`
+	// NATSPassword is that user's password.
+	NATSPassword Secret `name:"nats-password" placeholder:"PASSWORD" help:"Password on the external nats-server; better from a file: TAPEDECK_NATS_PASSWORD_FILE."`
+}
+
+// Database is where results are recorded and read.
+type Database struct {
+	// DatabaseURL is sqlite:PATH or postgres://USER@HOST/NAME. The recorder
+	// needs the owner of the tables, the api a user that may only read.
+	DatabaseURL Secret `name:"database-url" placeholder:"sqlite:PATH|postgres://..." help:"Database; better from a file when it holds a password: TAPEDECK_DATABASE_URL_FILE."`
+}
+
+// HTTP is the api's listener.
+type HTTP struct {
+	// HTTPAddr is the address that the api listens on. There is no login yet:
+	// anything but a loopback address must be asked for by AllowRemote.
+	HTTPAddr string `name:"http" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address that the api listens on."`
+	// AllowRemote lets the api listen where other machines reach it, although
+	// everyone who reaches it may submit and cancel jobs.
+	AllowRemote bool `name:"allow-remote-without-login" help:"Listen on an address that is not loopback although there is no login."`
+	// AllowedHosts are the names under which the api answers besides its own
+	// addresses: a page of another site cannot make a browser call it.
+	AllowedHosts []string `name:"allowed-host" placeholder:"HOST" help:"Host name under which the api answers, besides loopback names and its own address; repeatable."`
+}
+
+// Market is where bars come from.
+type Market struct {
+	// Market is synthetic (made up, marked as such everywhere) or csv:DIR (a
+	// folder of TICKER.csv files). There is no default: results are only
+	// worth what their data are worth.
+	Market string `name:"market" placeholder:"synthetic|csv:DIR" help:"Market data: synthetic, or csv:DIR."`
+}
+
+// Analyzer is how much an analyzer does at a time.
+type Analyzer struct {
+	// Concurrency is the number of tickers in hand at a time. 0 means four per
+	// processor: enough to hide the provider's and the tape's latency.
+	Concurrency int `name:"concurrency" default:"0" help:"Tickers in hand at a time; 0 means four per processor."`
+}
+
+// Reconcile is how the recorder's process looks for work that went missing.
+type Reconcile struct {
+	// ReconcileEvery is the time between two looks. Work that was lost is
+	// found after at most this time.
+	ReconcileEvery time.Duration `name:"reconcile-every" default:"30s" help:"Time between two looks for work that went missing."`
+}
+
+// Options are the kong options that every program shares.
+func Options(name, description string, vars kong.Vars) []kong.Option {
+	return []kong.Option{
+		kong.Name(name),
+		kong.Description(description),
+		kong.DefaultEnvars("TAPEDECK"),
+		kong.Resolvers(kong.ResolverFunc(secretFiles)),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		vars,
+	}
+}
+
+// Require returns an error that names the flag and its variable if value is empty.
+func Require(value, flag, env, example string) error {
+	if value != "" {
+		return nil
+	}
+	return fmt.Errorf("--%s (or %s) is missing; for example %s", flag, env, example)
+}
