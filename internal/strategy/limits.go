@@ -1,0 +1,24 @@
+package strategy
+
+// Limits of a document.
+const (
+	// MaxBytes is the longest document: every job carries its strategy whole, and
+	// a job must fit one message of 900 KiB beside 10,000 tickers.
+	MaxBytes = 64 << 10
+
+	// MaxName keeps names fit for file names, tables and command lines.
+	MaxName = 40
+
+	// MaxTitle is one line of a page.
+	MaxTitle = 80
+
+	// MaxDescription is a page of text.
+	MaxDescription = 2000
+
+	// MaxProblems is how many wrong fields one error names; who has more wrong
+	// than this has sent something else.
+	MaxProblems = 50
+
+	// maxShown is the longest part of a user's text, in runes, that a problem quotes.
+	maxShown = 60
+)
