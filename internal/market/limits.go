@@ -25,6 +25,3 @@ const (
 	// about: rarer than splits and bonuses that were not taken out of prices.
 	JumpReturn = 0.50
 )
-
-// maxTickerLength is the longest ticker of the grammar.
-const maxTickerLength = 32

@@ -1,6 +1,7 @@
 package market
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -31,7 +32,7 @@ func (e *BarError) Error() string { return e.Reason }
 // by more than JumpReturn.
 func Validate(ticker string, bars []Bar) (warnings []string, err error) {
 	if len(bars) == 0 {
-		return nil, &Error{Code: CodeNoData, Ticker: ticker, Err: fmt.Errorf("no bars")}
+		return nil, &Error{Code: CodeNoData, Ticker: ticker, Err: errors.New("no bars")}
 	}
 	for i := range bars {
 		reason := faultOf(&bars[i])

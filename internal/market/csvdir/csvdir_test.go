@@ -128,7 +128,7 @@ func TestNoPathEscapesThroughTickers(t *testing.T) {
 	p := open(t, dir)
 	for _, ticker := range []string{"../SECRET", "/SECRET", "..%2FSECRET", "SECRET\x00", "..", "real", ""} {
 		_, err := p.Daily(context.Background(), ticker, 1)
-		wantFault(t, err, market.CodeInvalid, "", "not a legal ticker")
+		wantFault(t, err, market.CodeInvalid, "", "ticker")
 	}
 	_, err := p.Daily(context.Background(), "A/../../SECRET", 1)
 	wantFault(t, err, market.CodeUnknownTicker, "A%2F..%2F..%2FSECRET.csv", "no such file")
@@ -263,6 +263,59 @@ func TestLimits(t *testing.T) {
 	wantFault(t, err, market.CodeBadData, fmt.Sprintf("ROWS1.csv:%d", csvdir.MaxRows+2), "more than 50000 rows")
 	_, err = p.Daily(context.Background(), "SIZE1", 3)
 	wantFault(t, err, market.CodeBadData, "SIZE1.csv", "larger than the limit of 8388608 bytes")
+}
+
+func TestSettingsLimit(t *testing.T) {
+	settings := `{"adjustment": "none"}`
+	settings += strings.Repeat(" ", csvdir.MaxSettings-len(settings))
+	dir := folder(t, map[string]string{"X.csv": history(3), "market.json": settings})
+	p := open(t, dir)
+	if _, err := p.Daily(context.Background(), "X", 1); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	write(t, filepath.Join(dir, "market.json"), settings+" ")
+	_, err := p.Daily(context.Background(), "X", 1)
+	wantFault(t, err, market.CodeBadData, "market.json", "larger than the limit of 65536 bytes")
+}
+
+func TestFolderLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 50,000 files")
+	}
+	dir := t.TempDir()
+	for i := range csvdir.MaxFiles {
+		write(t, filepath.Join(dir, fmt.Sprintf("T%d.csv", i)), "")
+	}
+	p := open(t, dir)
+	tickers, err := p.Tickers(context.Background())
+	if err != nil || len(tickers) != csvdir.MaxFiles {
+		t.Errorf("at the limit: %d tickers, %v", len(tickers), err)
+	}
+	write(t, filepath.Join(dir, "ONE.csv"), "")
+	_, err = p.Tickers(context.Background())
+	wantFault(t, err, market.CodeBadData, "", "more than 50000 entries")
+}
+
+// A torn row could pass for a whole one with another volume.
+func TestFileThatChangesWhileReadIsNotBelieved(t *testing.T) {
+	whole := history(300)
+	for name, change := range map[string]func(path string) error{
+		"grows":  func(path string) error { return os.WriteFile(path, []byte(whole), 0o600) },
+		"shrink": func(path string) error { return os.Truncate(path, int64(len(whole)/4)) },
+		"same size": func(path string) error {
+			later := time.Now().Add(time.Minute)
+			return os.Chtimes(path, later, later)
+		},
+	} {
+		dir := folder(t, map[string]string{"X.csv": whole[:len(whole)/2]})
+		path := filepath.Join(dir, "X.csv")
+		err := csvdir.ReadWhile(open(t, dir), path, "X", func() {
+			if err := change(path); err != nil {
+				t.Fatal(name, err)
+			}
+		})
+		wantFault(t, err, market.CodeUnavailable, "X.csv", "changed while it was read")
+	}
 }
 
 func TestChangesAreSeen(t *testing.T) {

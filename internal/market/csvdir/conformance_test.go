@@ -1,0 +1,81 @@
+package csvdir_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/market/markettest"
+)
+
+func TestConformance(t *testing.T) {
+	dir := folder(t, map[string]string{"BTC%2FUSD.csv": history(400), "B.csv": history(3), "A.csv": history(3)})
+	markettest.Test(t, func(t *testing.T) markettest.Fixture {
+		return markettest.Fixture{Provider: open(t, dir), Known: "BTC/USD", Unknown: "NOSUCH.NS", Lists: true}
+	})
+}
+
+// shared finds the folder of real bars beside the project, or skips.
+func shared(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = parent
+	}
+	market := filepath.Join(filepath.Dir(dir), "shared", "market")
+	if _, err := os.Stat(market); err != nil {
+		t.Skip("SKIPPED: no real bars at ../shared/market beside the project: ", err)
+	}
+	return market
+}
+
+func TestEveryRealFile(t *testing.T) {
+	p := open(t, shared(t))
+	tickers, err := p.Tickers(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tickers) != 123 {
+		t.Errorf("%d tickers, want 123", len(tickers))
+	}
+	for _, ticker := range tickers {
+		series, err := p.Daily(context.Background(), ticker, 1000)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(series.Bars) < 600 {
+			t.Errorf("%s: %d bars", ticker, len(series.Bars))
+		}
+		want := ""
+		if strings.HasSuffix(ticker, ".NS") {
+			want = "INR"
+		}
+		if series.Currency != want || series.Adjustment != market.AdjustmentSplits || series.Synthetic {
+			t.Errorf("%s: lineage %q %q %v", ticker, series.Currency, series.Adjustment, series.Synthetic)
+		}
+		if series.Warnings != nil {
+			t.Logf("%s: %q", ticker, series.Warnings)
+		}
+	}
+}
+
+func TestConformanceOfRealFiles(t *testing.T) {
+	dir := shared(t)
+	markettest.Test(t, func(t *testing.T) markettest.Fixture {
+		return markettest.Fixture{Provider: open(t, dir), Known: "M&M.NS", Unknown: "NOSUCH.NS", Lists: true}
+	})
+}
