@@ -4,12 +4,11 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // A Part is one long-running piece of a program. Run blocks until ctx ends and
@@ -19,24 +18,46 @@ type Part struct {
 	Run  func(ctx context.Context) error
 }
 
-// Run runs parts until ctx ends or one of them returns. A part that returns nil
-// before it was asked to stops the program too: nothing of it may be missing
-// without a word.
+// Run runs parts until ctx ends or one of them returns, then stops them one
+// after the other in the order given: those that take work in come first, so
+// that those behind them can still finish it. A part that returns nil before
+// it was asked to stops the program too: nothing of it may be missing without
+// a word.
 func Run(ctx context.Context, parts ...Part) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, part := range parts {
-		group.Go(func() error {
-			err := part.Run(ctx)
-			if err != nil {
-				return fmt.Errorf("running %s: %w", part.Name, err)
-			}
-			if ctx.Err() == nil {
-				return fmt.Errorf("running %s: it stopped by itself", part.Name)
-			}
-			return nil
-		})
+	type handle struct {
+		stop context.CancelFunc
+		done chan error
 	}
-	return group.Wait()
+	ended := make(chan struct{}, len(parts))
+	handles := make([]handle, len(parts))
+	for i, part := range parts {
+		own, stop := context.WithCancel(context.WithoutCancel(ctx))
+		defer stop()
+		handles[i] = handle{stop, make(chan error, 1)}
+		go func() {
+			err := part.Run(own)
+			if err == nil && own.Err() == nil {
+				err = errors.New("it stopped by itself")
+			}
+			if err != nil {
+				err = fmt.Errorf("running %s: %w", part.Name, err)
+			}
+			handles[i].done <- err
+			ended <- struct{}{}
+		}()
+	}
+	if len(parts) > 0 {
+		select {
+		case <-ctx.Done():
+		case <-ended:
+		}
+	}
+	var errs []error
+	for _, h := range handles {
+		h.stop()
+		errs = append(errs, <-h.done)
+	}
+	return errors.Join(errs...)
 }
 
 // Signals returns a context that ends at SIGINT or SIGTERM. A second signal
