@@ -117,4 +117,5 @@ type Standing struct {
 	Epoch         int64
 	LeaseLeft     time.Duration // by the database's clock; <= 0 is expired
 	SchemaVersion int
+	Projection    int // the ProjectionVersion of the fold that made the rows
 }

@@ -28,6 +28,14 @@ var (
 	ErrConstraint = errors.New("a batch breaks a constraint of the tables")
 	// ErrSchema says that the tables are not ones that this program can use.
 	ErrSchema = errors.New("the database's schema does not fit this program")
+	// ErrCursor says that a cursor is not one that this list gave out.
+	ErrCursor = errors.New("not a cursor of this list: begin again without one")
+	// ErrQuery says that a query asks for what no list can give, such as a
+	// limit outside 1..MaxPage.
+	ErrQuery = errors.New("not a query")
+	// ErrNoDatabase says that there is no database at the address, or none
+	// with tables: nothing was recorded yet.
+	ErrNoDatabase = errors.New("there is no database yet")
 )
 
 // A Job is what JobQueued said. It is written once.
