@@ -34,6 +34,9 @@ func daily(t *testing.T, p market.Provider, ticker string, bars int) market.Seri
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(series.Bars) != bars {
+		t.Fatalf("%d bars of %s, want %d", len(series.Bars), ticker, bars)
+	}
 	return series
 }
 
@@ -172,6 +175,40 @@ func TestCallNobodyWaitsForIsCancelled(t *testing.T) {
 		wg.Wait()
 		daily(t, p, "A", 10)
 		if got := hanging.Calls("A"); got != 2 {
+			t.Errorf("%d calls, want 2", got)
+		}
+	})
+}
+
+// A call that all have left, but that does not heed its ctx, ends while the
+// next one is under way: that one is still shared.
+func TestCallThatOutlivesItsCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stubborn, second := make(chan struct{}), make(chan struct{})
+		slow := faulty(t,
+			markettest.Fault{Last: 1, Do: func(context.Context, string) error { <-stubborn; return nil }},
+			markettest.Fault{First: 2, Do: markettest.Until(second)})
+		p := cache.New(slow, cache.Config{})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if _, err := p.Daily(ctx, "A", 10); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("got %v", err)
+		}
+		var wg sync.WaitGroup
+		ask := func() {
+			if _, err := p.Daily(context.Background(), "A", 10); err != nil {
+				t.Error(err)
+			}
+		}
+		wg.Go(ask)
+		synctest.Wait()
+		close(stubborn)
+		synctest.Wait()
+		wg.Go(ask)
+		synctest.Wait()
+		close(second)
+		wg.Wait()
+		if got := slow.Calls("A"); got != 2 {
 			t.Errorf("%d calls, want 2", got)
 		}
 	})

@@ -364,6 +364,27 @@ func TestChangesAreSeen(t *testing.T) {
 	wantFault(t, err, market.CodeUnknownTicker, "X.csv", "no such file")
 }
 
+// Two changes within one tick of the file system's clock look the same.
+func TestFreshChangesOfOneTickAreSeen(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "X.csv")
+	p := open(t, dir)
+	tick := time.Now()
+	for _, want := range []float64{11, 12} {
+		write(t, path, fmt.Sprintf("%s2024-01-02,10,50,9,%v,100\n", header, want))
+		if err := os.Chtimes(path, tick, tick); err != nil {
+			t.Fatal(err)
+		}
+		series, err := p.Daily(context.Background(), "X", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := series.Bars[0].Close; got != want {
+			t.Errorf("close %v, want %v", got, want)
+		}
+	}
+}
+
 // A settled file comes from memory, and a caller may do with its copy as it likes.
 func TestSettledFilesAreParsedOnce(t *testing.T) {
 	dir := folder(t, map[string]string{"X.csv": history(300)})
