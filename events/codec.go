@@ -1,11 +1,13 @@
 package events
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 )
@@ -26,9 +28,14 @@ const (
 	contentType = "application/json"
 )
 
-// ErrMalformed says that a message is not an event: a header is missing, the
-// body is not the JSON of its type, or body and subject disagree.
-var ErrMalformed = errors.New("malformed event")
+var (
+	// ErrMalformed says that a message is not an event: a header is missing
+	// or twice there, the body is not the JSON of its type, or body and
+	// subject disagree.
+	ErrMalformed = errors.New("malformed event")
+	// ErrTooLarge says that the body of an event is above MaxBodyBytes.
+	ErrTooLarge = errors.New("event too large")
+)
 
 // New makes an event of data, said by source at a time. Its id follows from
 // the fact, so that every publisher of one fact gives it the same id.
@@ -45,23 +52,68 @@ func FactID(data Data) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
-// Encode makes the NATS message of an event, with Nats-Msg-Id and without any guard.
+// Encode makes the NATS message of an event, with Nats-Msg-Id and without any
+// guard. It refuses what Decode would refuse: an event that was published can
+// be read. The error is ErrTooLarge, ErrMalformed or that of the JSON (a NaN).
 func Encode(event Event) (*nats.Msg, error) {
-	body, err := json.Marshal(event.Data)
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s of job %s: %w", event.Data.EventType(), event.Data.Job(), err)
+	data := event.Data
+	if data == nil {
+		return nil, fmt.Errorf("encoding event %s: %w: no data", event.ID, ErrMalformed)
 	}
-	msg := nats.NewMsg(event.Data.NATSSubject())
+	body, err := encodeBody(data)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s of job %s: %w", data.EventType(), data.Job(), err)
+	}
+	msg := nats.NewMsg(data.NATSSubject())
 	msg.Data = body
-	msg.Header.Set(HeaderSpecVersion, specVersion)
-	msg.Header.Set(HeaderID, event.ID)
-	msg.Header.Set(HeaderSource, event.Source)
-	msg.Header.Set(HeaderType, string(event.Data.EventType()))
-	msg.Header.Set(HeaderTime, event.Time.UTC().Format(time.RFC3339Nano))
-	msg.Header.Set(HeaderSubject, ceSubject(event.Data))
-	msg.Header.Set(HeaderContentType, contentType)
-	msg.Header.Set(nats.MsgIdHdr, event.ID)
+	for _, h := range [][2]string{
+		{HeaderSpecVersion, specVersion},
+		{HeaderID, event.ID},
+		{HeaderSource, event.Source},
+		{HeaderType, string(data.EventType())},
+		{HeaderTime, event.Time.UTC().Format(time.RFC3339Nano)},
+		{HeaderSubject, ceSubject(data)},
+		{HeaderContentType, contentType},
+		{nats.MsgIdHdr, event.ID},
+	} {
+		msg.Header.Set(h[0], h[1])
+	}
+	if _, _, err := decodeEnvelope(msg.Header); err != nil {
+		return nil, fmt.Errorf("encoding %s of job %s: %w", data.EventType(), data.Job(), err)
+	}
+	if err := checkRoute(data, msg.Subject, msg.Header); err != nil {
+		return nil, fmt.Errorf("encoding %s of job %s: %w", data.EventType(), data.Job(), err)
+	}
 	return msg, nil
+}
+
+// encodeBody leaves '&' and '<' as they are: "M&M.NS" stays readable, and a
+// strategy document keeps the bytes that its hash was made of.
+func encodeBody(data Data) ([]byte, error) {
+	if unknown, ok := data.(*Unknown); ok {
+		return unknown.Raw, nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(data); err != nil {
+		return nil, err
+	}
+	body := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return body, checkBody(body)
+}
+
+// checkBody refuses a body before anything is made of it.
+func checkBody(body []byte) error {
+	switch {
+	case len(body) > MaxBodyBytes:
+		return fmt.Errorf("%w: its body has %d bytes, the limit is %d", ErrTooLarge, len(body), MaxBodyBytes)
+	case !utf8.Valid(body): // the decoder would put replacement characters in and go on
+		return fmt.Errorf("%w: the body is not UTF-8", ErrMalformed)
+	case hasNUL(body):
+		return fmt.Errorf("%w: the body holds a NUL character", ErrMalformed)
+	}
+	return nil
 }
 
 func ceSubject(data Data) string {
@@ -76,34 +128,84 @@ func ceSubject(data Data) string {
 
 // Decode reads an event from a message's subject, headers and body. A type
 // that it does not know gives an *Unknown body and no error; everything else
-// that is wrong is ErrMalformed with what and where.
+// that is wrong is ErrMalformed with what and where. Fields of the body that
+// it does not know are ignored. The body is not kept, except as Unknown.Raw.
 func Decode(subject string, header nats.Header, body []byte) (Event, error) {
-	event := Event{ID: header.Get(HeaderID), Source: header.Get(HeaderSource)}
-	if event.ID == "" {
-		return Event{}, fmt.Errorf("%w: no %s header", ErrMalformed, HeaderID)
-	}
-	if v := header.Get(HeaderSpecVersion); v != specVersion {
-		return Event{}, fmt.Errorf("%w: %s is %.16q, not %q", ErrMalformed, HeaderSpecVersion, v, specVersion)
-	}
-	at, err := time.Parse(time.RFC3339Nano, header.Get(HeaderTime))
+	event, kind, err := decodeEnvelope(header)
 	if err != nil {
-		return Event{}, fmt.Errorf("%w: %s: %.64q is not RFC 3339", ErrMalformed, HeaderTime, header.Get(HeaderTime))
+		return Event{}, err
 	}
-	event.Time = at.UTC()
-	data := newData(Type(header.Get(HeaderType)))
+	data := newData(kind)
 	if data == nil {
 		jobID, _, _, _ := ParseSubject(subject) // an unknown type may come with a subject of its own
-		event.Data = &Unknown{Type: Type(header.Get(HeaderType)), Subject: subject, JobID: jobID, Raw: body}
+		event.Data = &Unknown{Type: kind, Subject: subject, JobID: jobID, Raw: body}
 		return event, nil
 	}
-	if err := json.Unmarshal(body, data); err != nil {
-		return Event{}, fmt.Errorf("%w: body of %s: %w", ErrMalformed, data.EventType(), err)
+	if err := checkBody(body); err != nil {
+		return Event{}, malformed(err)
 	}
-	if want := data.NATSSubject(); want != subject {
-		return Event{}, fmt.Errorf("%w: the body belongs to subject %.128q, it came on %.128q", ErrMalformed, want, subject)
+	if err := json.Unmarshal(body, data); err != nil {
+		return Event{}, fmt.Errorf("%w: body of %s: %w", ErrMalformed, kind, err)
+	}
+	if err := checkRoute(data, subject, header); err != nil {
+		return Event{}, err
 	}
 	event.Data = data
 	return event, nil
+}
+
+func malformed(err error) error {
+	if errors.Is(err, ErrMalformed) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrMalformed, err)
+}
+
+func decodeEnvelope(header nats.Header) (event Event, kind Type, err error) {
+	var version, typeName, at string
+	for _, h := range []struct {
+		name string
+		into *string
+	}{
+		{HeaderSpecVersion, &version}, {HeaderID, &event.ID}, {HeaderSource, &event.Source},
+		{HeaderType, &typeName}, {HeaderTime, &at},
+	} {
+		if *h.into, err = need(header, h.name); err != nil {
+			return Event{}, "", err
+		}
+	}
+	if version != specVersion {
+		return Event{}, "", fmt.Errorf("%w: %s is %.16q, not %q", ErrMalformed, HeaderSpecVersion, version, specVersion)
+	}
+	when, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return Event{}, "", fmt.Errorf("%w: %s: %.64q is not RFC 3339", ErrMalformed, HeaderTime, at)
+	}
+	event.Time = when.UTC()
+	return event, Type(typeName), checkContentType(header)
+}
+
+// checkRoute holds body, subject and ce-subject together. A body without a
+// job or ticker has no subject that could be its own.
+func checkRoute(data Data, subject string, header nats.Header) error {
+	want := data.NATSSubject()
+	if want != subject {
+		return fmt.Errorf("%w: the body belongs to subject %.128q, it came on %.128q", ErrMalformed, want, subject)
+	}
+	if _, ok := data.(*Unknown); ok {
+		return nil
+	}
+	if _, _, _, err := ParseSubject(want); err != nil {
+		return fmt.Errorf("%w: the body names no job or no ticker: %w", ErrMalformed, err)
+	}
+	about, err := one(header, HeaderSubject)
+	if err != nil {
+		return err
+	}
+	if about != "" && about != ceSubject(data) {
+		return fmt.Errorf("%w: %s is %.128q, the body says %.128q", ErrMalformed, HeaderSubject, about, ceSubject(data))
+	}
+	return nil
 }
 
 func newData(t Type) Data {

@@ -15,6 +15,11 @@ const (
 	TypeTickerFailed   Type = "tapedeck.v1.ticker_failed"
 )
 
+// Types lists the types of v1, in the order of a job's life.
+func Types() []Type {
+	return []Type{TypeJobQueued, TypeJobStarted, TypeTickerAnalyzed, TypeTickerFailed, TypeJobCancelled, TypeJobCompleted}
+}
+
 // Data is the body of an event: *JobQueued, *JobStarted, *JobCancelled,
 // *JobCompleted, *TickerAnalyzed, *TickerFailed or *Unknown.
 type Data interface {

@@ -3,16 +3,36 @@ package events
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // ErrSubject says that a subject is not one of the tape's.
 var ErrSubject = errors.New("not a subject of the tape")
 
+// whats is the last token of the subject of each type.
+var whats = map[Type]string{
+	TypeJobQueued:      "queued",
+	TypeJobStarted:     "started",
+	TypeJobCancelled:   "cancelled",
+	TypeJobCompleted:   "completed",
+	TypeTickerAnalyzed: "analyzed",
+	TypeTickerFailed:   "failed",
+}
+
+func typeNames() string {
+	var names []string
+	for _, t := range Types() {
+		names = append(names, string(t))
+	}
+	return strings.Join(names, ", ")
+}
+
 const hexDigits = "0123456789ABCDEF"
 
 // EncodeToken makes one subject token of any text: bytes outside [A-Za-z0-9_-]
-// become %XX. Without it "BRK.B" would be two tokens and "*" a wildcard.
+// become %XX. Without it "BRK.B" would be two tokens and "*" a wildcard. The
+// empty text has no token: it gives "", which DecodeToken refuses.
 func EncodeToken(text string) string {
 	var b strings.Builder
 	b.Grow(len(text) + 8)
@@ -30,8 +50,11 @@ func EncodeToken(text string) string {
 }
 
 // DecodeToken undoes EncodeToken. It refuses what EncodeToken never writes,
-// so that encoding is a bijection.
+// so that encoding is a bijection; and the empty token, which no subject has.
 func DecodeToken(token string) (string, error) {
+	if token == "" {
+		return "", fmt.Errorf("decoding an empty token: %w", ErrSubject)
+	}
 	var b strings.Builder
 	b.Grow(len(token))
 	for i := 0; i < len(token); i++ {
@@ -68,19 +91,58 @@ func TickerSubject(jobID, ticker, what string) string {
 	return "tape.ticker." + EncodeToken(jobID) + "." + EncodeToken(ticker) + "." + what
 }
 
-// ParseSubject takes a subject of the tape apart. ticker is empty for job events.
+// ParseSubject takes a subject of the tape apart. ticker is empty for job
+// events. what may be a word that this program does not know.
 func ParseSubject(subject string) (jobID, ticker, what string, err error) {
 	tokens := strings.Split(subject, ".")
-	switch {
-	case len(tokens) == 4 && tokens[0] == "tape" && tokens[1] == "job":
-		jobID, err = DecodeToken(tokens[2])
-		return jobID, "", tokens[3], err
-	case len(tokens) == 5 && tokens[0] == "tape" && tokens[1] == "ticker":
-		if jobID, err = DecodeToken(tokens[2]); err != nil {
+	isJob := len(tokens) == 4 && tokens[1] == "job"
+	isTicker := len(tokens) == 5 && tokens[1] == "ticker"
+	if tokens[0] != "tape" || !isJob && !isTicker {
+		return "", "", "", fmt.Errorf("parsing %.128q: %w", subject, ErrSubject)
+	}
+	what = tokens[len(tokens)-1]
+	if plain, err := DecodeToken(what); err != nil || plain != what {
+		return "", "", "", fmt.Errorf("parsing %.128q: %w", subject, ErrSubject)
+	}
+	if jobID, err = DecodeToken(tokens[2]); err != nil {
+		return "", "", "", err
+	}
+	if isTicker {
+		if ticker, err = DecodeToken(tokens[3]); err != nil {
 			return "", "", "", err
 		}
-		ticker, err = DecodeToken(tokens[3])
-		return jobID, ticker, tokens[4], err
 	}
-	return "", "", "", fmt.Errorf("parsing %.128q: %w", subject, ErrSubject)
+	return jobID, ticker, what, nil
+}
+
+// FilterSubjects gives the subjects under which a subscriber finds events of
+// these types, of one ticker if it is not empty. No type means all of them;
+// with a ticker, all of the ticker's. Events of a job name no ticker: asked
+// for by type they come whatever the ticker is.
+func FilterSubjects(types []Type, ticker string) ([]string, error) {
+	token := "*"
+	if ticker != "" {
+		token = EncodeToken(ticker)
+	}
+	if len(types) == 0 {
+		if ticker == "" {
+			return []string{"tape.>"}, nil
+		}
+		return []string{"tape.ticker.*." + token + ".*"}, nil
+	}
+	var subjects []string
+	for _, t := range types {
+		what, ok := whats[t]
+		if !ok {
+			return nil, fmt.Errorf("filtering by %.64q: no type of v1, which are %s", t, typeNames())
+		}
+		subject := "tape.job.*." + what
+		if t == TypeTickerAnalyzed || t == TypeTickerFailed {
+			subject = "tape.ticker.*." + token + "." + what
+		}
+		if !slices.Contains(subjects, subject) {
+			subjects = append(subjects, subject)
+		}
+	}
+	return subjects, nil
 }
