@@ -1,0 +1,20 @@
+package dispatcher
+
+import "time"
+
+const (
+	// ChunkItems is how many work items go out in one atomic batch: the
+	// server's own limit of a batch.
+	ChunkItems = 1000
+	// Concurrency is how many jobs one dispatcher sends at a time: enough that
+	// a small job does not wait for the ten chunks of a big one.
+	Concurrency = 8
+	// RetryBase is the wait before a failed dispatch is tried again, doubled
+	// with each delivery: short, because most failures are a server restart.
+	RetryBase = 250 * time.Millisecond
+	// RetryMax bounds that wait; the reconciler finds what is left meanwhile.
+	RetryMax = 15 * time.Second
+	// RestartWait is the pause before the queue is opened again after it
+	// failed: long enough not to hammer a server that is starting.
+	RestartWait = time.Second
+)
