@@ -150,7 +150,7 @@ type Quorum struct {
 	// had enough bars; default 0.7.
 	Coverage float64 `json:"coverage"`
 	// Agreeing is the least number of indicators, 0..12, that vote for the verdict's
-	// side; default 4.
+	// side; default 5.
 	Agreeing int `json:"agreeing"`
 }
 
@@ -229,7 +229,7 @@ func defaults() Document {
 		},
 		Categories: Categories{Trend: 1, Momentum: 1, Volatility: 1, Volume: 1},
 		Thresholds: Thresholds{StrongBuy: 0.6, Buy: 0.2, Sell: -0.2, StrongSell: -0.6},
-		Quorum:     Quorum{Coverage: 0.7, Agreeing: 4},
+		Quorum:     Quorum{Coverage: 0.7, Agreeing: 5},
 		Risk: Risk{
 			Stop:          Stop{Method: StopFixed, Percent: 2, ATRMultiple: 1.5, FloorPercent: 1, CapPercent: 10},
 			TargetPercent: 4, MinRiskReward: 1.5, RiskPercent: 2, PositionLimitPercent: 20,

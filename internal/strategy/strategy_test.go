@@ -106,7 +106,7 @@ func TestCanonicalAndHash(t *testing.T) {
 			t.Errorf("%s does not survive its canonical text: %v", d.Name, err)
 		}
 	}
-	spelled, err := strategy.Parse([]byte(` {"categories":{"trend":1.0e0,"volume":1}, "name":"x", "quorum":{"agreeing":4.0}, "description":"<&>"} `))
+	spelled, err := strategy.Parse([]byte(` {"categories":{"trend":1.0e0,"volume":1}, "name":"x", "quorum":{"agreeing":5.0}, "description":"<&>"} `))
 	if err != nil {
 		t.Fatal(err)
 	}

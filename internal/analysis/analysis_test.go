@@ -1,0 +1,306 @@
+package analysis_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/tapedeck/tapedeck/internal/analysis"
+	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/strategy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func builtin(t testing.TB, name string) strategy.Document {
+	t.Helper()
+	d, ok := strategy.Builtin(name)
+	if !ok {
+		t.Fatalf("no strategy %s", name)
+	}
+	return d
+}
+
+func analyze(t testing.TB, s market.Series, d strategy.Document, p analysis.Params) analysis.Report {
+	t.Helper()
+	r, err := analysis.Analyze(s, d, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestRealMarket: every shared ticker under every strategy gives a whole and
+// consistent report, the same twice, whatever was analysed before.
+func TestRealMarket(t *testing.T) {
+	series := sharedSeries(t)
+	for _, doc := range strategy.Builtins() {
+		verdicts, sides := map[analysis.Verdict]int{}, map[string]int{}
+		reports := make([]analysis.Report, len(series))
+		for i, s := range series {
+			reports[i] = analyze(t, s, doc, usual)
+			checkReport(t, reports[i], usual)
+			verdicts[reports[i].Verdict]++
+			sides[reports[i].Plan.Side]++
+		}
+		for i := len(series) - 1; i >= 0; i-- { // alone, in another order
+			if diff := cmp.Diff(reports[i], analyze(t, series[i], doc, usual)); diff != "" {
+				t.Fatalf("%s: %s differs the second time: %s", doc.Name, series[i].Ticker, diff)
+			}
+		}
+		t.Logf("%-18s %d tickers: %v %v", doc.Name, len(series), verdicts, sides)
+		if verdicts[analysis.Buy]+verdicts[analysis.StrongBuy] == 0 || verdicts[analysis.Sell]+verdicts[analysis.StrongSell] == 0 {
+			t.Errorf("%s: a whole market without a buy or without a sell", doc.Name)
+		}
+	}
+}
+
+// TestProperties: whatever the bars, the strategy and the parameters.
+func TestProperties(t *testing.T) {
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		s, d, p := drawSeries(t), drawStrategy(t), drawParams(t)
+		r, err := analysis.Analyze(s, d, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkReport(t, r, p)
+		seen[r.Plan.Side]++
+		if r.Plan.Size > 0 {
+			seen["sized "+r.Plan.Side]++
+		}
+	})
+	t.Logf("%v", seen)
+	for _, what := range []string{"buy", "sell", "none", "sized buy", "sized sell"} {
+		if seen[what] == 0 {
+			t.Errorf("no plan of %q was drawn", what)
+		}
+	}
+}
+
+// TestNoLookAhead: bars that come later change nothing once they are cut off,
+// and nothing that is given is changed or kept.
+func TestNoLookAhead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, d := drawSeries(t), drawStrategy(t)
+		n := rapid.IntRange(2, len(s.Bars)).Draw(t, "cut")
+		early := s
+		early.Bars = slices.Clone(s.Bars[:n])
+		want, err := analysis.Analyze(early, d, usual)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := slices.Clone(s.Bars)
+		if _, err := analysis.Analyze(s, d, usual); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole, s.Bars); diff != "" {
+			t.Fatalf("the bars were changed: %s", diff)
+		}
+		s.Bars = s.Bars[:n]
+		got, err := analysis.Analyze(s, d, usual)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestRefuses(t *testing.T) {
+	doc, good := builtin(t, "balanced"), wave("ABC.NS", 60, 0)
+	spoil := func(change func(*market.Bar)) market.Series {
+		s := good
+		s.Bars = slices.Clone(good.Bars)
+		change(&s.Bars[30])
+		return s
+	}
+	broken := doc
+	broken.Indicators.RSI.Period = 0
+	for name, c := range map[string]struct {
+		series market.Series
+		doc    strategy.Document
+		params analysis.Params
+		want   error
+		text   string
+	}{
+		"short":        {wave("ABC.NS", 49, 0), doc, usual, analysis.ErrShortHistory, "49 bars, 50 needed"},
+		"none":         {market.Series{Ticker: "ABC.NS"}, doc, usual, analysis.ErrShortHistory, "0 bars, 50 needed"},
+		"nan":          {spoil(func(b *market.Bar) { b.Close = math.NaN() }), doc, usual, analysis.ErrBadData, "bar 31"},
+		"inf":          {spoil(func(b *market.Bar) { b.High = math.Inf(1) }), doc, usual, analysis.ErrBadData, "high"},
+		"negative":     {spoil(func(b *market.Bar) { b.Low = -1 }), doc, usual, analysis.ErrBadData, "low"},
+		"upside down":  {spoil(func(b *market.Bar) { b.High, b.Low = b.Low, b.High }), doc, usual, analysis.ErrBadData, "above high"},
+		"volume":       {spoil(func(b *market.Bar) { b.Volume = -5 }), doc, usual, analysis.ErrBadData, "volume"},
+		"twice":        {spoil(func(b *market.Bar) { b.Date = good.Bars[29].Date }), doc, usual, analysis.ErrBadData, "twice"},
+		"strategy":     {good, broken, usual, analysis.ErrParameters, "indicators.rsi.period"},
+		"parameters":   {good, doc, analysis.Params{RiskPercent: 101, PositionLimitPercent: -1, MinRiskReward: 11}, analysis.ErrParameters, "capital must be above 0 and at most 1e+12, is 0; risk percent must be above 0 and at most 100, is 101; position limit percent must be above 0 and at most 100, is -1; minimum risk:reward must be from 0 to 10, is 11"},
+		"nan capital":  {good, doc, analysis.Params{Capital: math.NaN(), RiskPercent: 1, PositionLimitPercent: 1}, analysis.ErrParameters, "capital"},
+		"past capital": {good, doc, analysis.Params{Capital: analysis.MaxCapital * 1.01, RiskPercent: 1, PositionLimitPercent: 1}, analysis.ErrParameters, "capital"},
+	} {
+		r, err := analysis.Analyze(c.series, c.doc, c.params)
+		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) || r.Ticker != "" {
+			t.Errorf("%s: %v; want %v with %q", name, err, c.want, c.text)
+		}
+	}
+	limits := analysis.Params{Capital: analysis.MaxCapital, RiskPercent: 100, PositionLimitPercent: 100, MinRiskReward: analysis.MaxRiskReward}
+	checkReport(t, analyze(t, good, doc, limits), limits)
+}
+
+// TestGolden holds whole reports still. To write them anew: go test -update.
+func TestGolden(t *testing.T) {
+	for _, c := range []struct {
+		name, strategy string
+		series         market.Series
+	}{
+		{"rising", "balanced", wave("RISING.NS", 400, 0.0012)},
+		{"falling", "weekly_4", wave("FALLING", 120, -0.002)},
+		{"flat", "mean_reversion", flat(60, 100.1, 0)},
+	} {
+		r := analyze(t, c.series, builtin(t, c.strategy), usual)
+		checkReport(t, r, usual)
+		got, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", c.name+".golden.json")
+		if *update {
+			if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimSpace(string(want)), string(got)); diff != "" {
+			t.Errorf("%s: %s", c.name, diff)
+		}
+	}
+}
+
+// TestFlat: a price that stands still votes for nothing, not by float noise either.
+func TestFlat(t *testing.T) {
+	for _, volume := range []float64{0, 12345} {
+		for _, price := range []float64{100.1, 0.07, 33333.35} {
+			r := analyze(t, flat(260, price, volume), builtin(t, "balanced"), usual)
+			checkReport(t, r, usual)
+			for _, one := range r.Indicators {
+				if one.Vote != 0 || !one.Available {
+					t.Errorf("price %v: %+v", price, one)
+				}
+			}
+			if r.Verdict != analysis.Hold || r.Score != 0 || r.Coverage != 1 || !slices.Contains(r.Warnings, "no indicator votes") {
+				t.Errorf("price %v: %s %v %v %q", price, r.Verdict, r.Score, r.Coverage, r.Warnings)
+			}
+		}
+	}
+}
+
+// TestAvailability: each indicator speaks from the bar on that its warm-up ends
+// with, and the coverage counts what cannot.
+func TestAvailability(t *testing.T) {
+	need := map[string]int{"rsi": 15, "stochastic": 18, "cci": 20, "williams": 14, "macd": 34, "adx": 28, "psar": 2, "ema": 200,
+		"bollinger": 20, "atr": 15, "obv": 11, "cmf": 20}
+	doc := builtin(t, "trend_following")
+	doc.MinBars = 2
+	all := wave("ABC.NS", 201, 0.001)
+	for n := 2; n <= 201; n++ {
+		s := all
+		s.Bars = all.Bars[:n]
+		r := analyze(t, s, doc, usual)
+		checkReport(t, r, usual)
+		covered, total := 0.0, 0.0
+		for _, one := range r.Indicators {
+			total += one.StrategyWeight
+			if one.Available {
+				covered += one.StrategyWeight
+			}
+			if one.Available != (n >= need[one.Name]) || one.NeedBars != need[one.Name] {
+				t.Fatalf("%d bars: %+v", n, one)
+			}
+			if !one.Available && one.Note != fmt.Sprintf("needs %d bars, has %d", need[one.Name], n) {
+				t.Fatalf("%d bars: note %q", n, one.Note)
+			}
+		}
+		if math.Abs(r.Coverage-covered/total) > 1e-12 || (r.Coverage < 1) != strings.HasPrefix(strings.Join(r.Warnings, "|"), "coverage") {
+			t.Fatalf("%d bars: coverage %v, %q", n, r.Coverage, r.Warnings)
+		}
+	}
+}
+
+// TestNeutralIsDecidedUnrounded: a reading on its level does not vote, one a
+// hair past it does, with a weight that is tiny but not rounded away.
+func TestNeutralIsDecidedUnrounded(t *testing.T) {
+	s, doc := wave("ABC.NS", 120, 0), builtin(t, "balanced")
+	rsi := func(r analysis.Report) analysis.Indicator { return r.Indicators[0] }
+	x := rsi(analyze(t, s, doc, usual)).Values["rsi"]
+	for _, c := range []struct {
+		oversold, overbought float64
+		vote                 int
+	}{{x, 99, 0}, {x + 1e-7, 99, 1}, {1, x, 0}, {1, x - 1e-7, -1}} {
+		doc.Indicators.RSI.Oversold, doc.Indicators.RSI.Overbought = c.oversold, c.overbought
+		one := rsi(analyze(t, s, doc, usual))
+		if one.Vote != c.vote || (one.Weight > 0) != (c.vote != 0) || one.Weight > 1e-6 || strings.HasPrefix(one.Note, "neutral") != (c.vote == 0) {
+			t.Errorf("levels %v %v: %+v", c.oversold, c.overbought, one)
+		}
+	}
+}
+
+// TestQuorum: a Strong verdict needs enough coverage and enough voices.
+func TestQuorum(t *testing.T) {
+	s, doc := wave("ABC.NS", 150, 0.004), builtin(t, "balanced")
+	doc.Thresholds = strategy.Thresholds{StrongBuy: 0.01, Buy: 0.005, Sell: -1, StrongSell: -1}
+	doc.Quorum = strategy.Quorum{}
+	if r := analyze(t, s, doc, usual); r.Verdict != analysis.StrongBuy {
+		t.Fatalf("%s %v", r.Verdict, r.Score)
+	}
+	for _, q := range []strategy.Quorum{{Agreeing: 12}, {Coverage: 0.95}} {
+		doc.Quorum = q
+		r := analyze(t, s, doc, usual)
+		checkReport(t, r, usual)
+		if r.Verdict != analysis.Buy || !strings.Contains(strings.Join(r.Warnings, "|"), "Buy, not Strong Buy") {
+			t.Errorf("%+v: %s %q", q, r.Verdict, r.Warnings)
+		}
+	}
+	doc.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: 0.99, StrongSell: 0.98}
+	doc.Quorum = strategy.Quorum{Agreeing: 12}
+	if r := analyze(t, s, doc, usual); r.Verdict != analysis.Sell || !strings.Contains(strings.Join(r.Warnings, "|"), "Sell, not Strong Sell") {
+		t.Errorf("%s %q", r.Verdict, r.Warnings)
+	}
+}
+
+// TestSilence: what a strategy leaves out does not count.
+func TestSilence(t *testing.T) {
+	s, doc := wave("ABC.NS", 120, 0.002), builtin(t, "balanced")
+	doc.Categories = strategy.Categories{Trend: 1}
+	doc.Indicators.EMA.Weight = 0
+	r := analyze(t, s, doc, usual)
+	checkReport(t, r, usual)
+	if r.Coverage != 1 {
+		t.Errorf("coverage %v", r.Coverage)
+	}
+	for _, one := range r.Indicators {
+		if heard := one.Category == "trend" && one.Name != "ema"; !heard && one.Contribution != 0 || heard != (one.StrategyWeight > 0) {
+			t.Errorf("%+v", one)
+		}
+	}
+}
+
+func BenchmarkAnalyze250Bars(b *testing.B) {
+	s, doc := wave("ABC.NS", 250, 0.001), builtin(b, "balanced")
+	b.ReportAllocs()
+	for b.Loop() {
+		analyze(b, s, doc, usual)
+	}
+}

@@ -1,0 +1,81 @@
+package analysis
+
+import (
+	"math"
+
+	"github.com/tapedeck/tapedeck/internal/indicator"
+	"github.com/tapedeck/tapedeck/internal/market"
+)
+
+// numbers returns the figures of the last bar.
+func numbers(bars []market.Bar, c columns) Numbers {
+	at := c.bars() - 1
+	line, signal, histogram := indicator.MACD(c.close, 12, 26, 9)
+	adx, _, _ := indicator.ADX(c.high, c.low, c.close, 14)
+	upper, _, lower := indicator.BollingerBands(c.close, 20, 2)
+	k, _ := indicator.Stochastic(c.high, c.low, c.close, 14, 3, 3)
+	n := Numbers{
+		Close:      known(c.close[at]),
+		Volume:     known(c.volume[at]),
+		RSI14:      known(last(indicator.RSI(c.close, 14))),
+		MACD:       known(last(line)),
+		MACDSignal: known(last(signal)),
+		MACDHist:   known(last(histogram)),
+		ADX14:      known(last(adx)),
+		ATR14:      known(last(indicator.ATR(c.high, c.low, c.close, 14))),
+		SMA20:      known(last(indicator.SMA(c.close, 20))),
+		SMA50:      known(last(indicator.SMA(c.close, 50))),
+		SMA200:     known(last(indicator.SMA(c.close, 200))),
+		EMA20:      known(last(indicator.EMA(c.close, 20))),
+		EMA50:      known(last(indicator.EMA(c.close, 50))),
+		EMA200:     known(last(indicator.EMA(c.close, 200))),
+		BBUpper:    known(last(upper)),
+		BBLower:    known(last(lower)),
+		StochK:     known(last(k)),
+		CCI20:      known(last(indicator.CCI(c.high, c.low, c.close, 20))),
+		MFI14:      known(last(indicator.MFI(c.high, c.low, c.close, c.volume, 14))),
+	}
+	if at >= 1 {
+		n.PreviousClose = known(c.close[at-1])
+		n.ChangePercent = known(100 * (c.close[at]/c.close[at-1] - 1))
+	}
+	if n.ATR14 != nil {
+		n.ATRPercent = known(100 * *n.ATR14 / c.close[at])
+	}
+	n.VolumeRatio20 = volumeRatio(c.volume, 20)
+	n.High52w, n.Low52w = extremes(bars)
+	return n
+}
+
+// known returns x, nil when it is no number.
+func known(x float64) *float64 {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	x = positiveZero(x)
+	return &x
+}
+
+// volumeRatio returns the last volume over the mean of the period volumes before it.
+func volumeRatio(volume []float64, period int) *float64 {
+	at := len(volume) - 1
+	if at < period {
+		return nil
+	}
+	return known(volume[at] / last(indicator.SMA(volume[:at], period)))
+}
+
+// extremes returns the highest high and the lowest low of the year that ends
+// with the last bar, nil when the series does not reach that far back.
+func extremes(bars []market.Bar) (high, low *float64) {
+	at := len(bars) - 1
+	yearAgo := bars[at].Date.AddDate(-yearsOfExtremes, 0, 0)
+	if bars[0].Date.After(yearAgo) {
+		return nil, nil
+	}
+	top, bottom := bars[at].High, bars[at].Low
+	for i := at; i >= 0 && bars[i].Date.After(yearAgo); i-- {
+		top, bottom = max(top, bars[i].High), min(bottom, bars[i].Low)
+	}
+	return known(top), known(bottom)
+}

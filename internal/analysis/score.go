@@ -1,0 +1,176 @@
+package analysis
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tapedeck/tapedeck/internal/indicator"
+	"github.com/tapedeck/tapedeck/internal/strategy"
+)
+
+// A tally is the count of the votes.
+type tally struct {
+	score, coverage float64
+	buying, selling int                // indicators that voted so with a weight in the score
+	categories      map[string]float64 // the score of each category alone
+	missing         []string           // weighted indicators without enough bars
+}
+
+// count fills each indicator's contribution and returns the tally:
+// score = sum(vote x weight x strategy weight) / sum(weight x strategy weight).
+func count(indicators []Indicator) tally {
+	t := tally{categories: map[string]float64{}}
+	total, covered, all := 0.0, 0.0, 0.0
+	parts := map[string]float64{}
+	for _, one := range indicators {
+		all += one.StrategyWeight
+		switch {
+		case one.Available:
+			covered += one.StrategyWeight
+		case one.StrategyWeight > 0:
+			t.missing = append(t.missing, fmt.Sprintf("%s (%d)", one.Name, one.NeedBars))
+		}
+		pull := one.Weight * one.StrategyWeight
+		total += pull
+		parts[one.Category] += pull
+		t.categories[one.Category] += float64(one.Vote) * pull
+		switch {
+		case pull > 0 && one.Vote > 0:
+			t.buying++
+		case pull > 0 && one.Vote < 0:
+			t.selling++
+		}
+	}
+	t.coverage = unit(covered / all)
+	for category, pull := range parts {
+		if pull > 0 {
+			t.categories[category] /= pull
+		}
+	}
+	if total == 0 {
+		return t
+	}
+	for i := range indicators {
+		one := &indicators[i]
+		one.Contribution = positiveZero(float64(one.Vote) * one.Weight * one.StrategyWeight / total)
+		t.score += one.Contribution
+	}
+	t.score = positiveZero(max(-1, min(1, t.score)))
+	return t
+}
+
+// decide returns the verdict on the unrounded score, and warnings where the
+// quorum held a Strong one back or much of the weight is missing.
+func decide(t tally, doc strategy.Document) (Verdict, []string) {
+	warnings := []string{}
+	if len(t.missing) > 0 {
+		warnings = append(warnings, fmt.Sprintf("coverage %.0f %%: too few bars for %s", 100*t.coverage, strings.Join(t.missing, ", ")))
+	}
+	if t.buying+t.selling == 0 {
+		return Hold, append(warnings, "no indicator votes")
+	}
+	verdict, agreeing := Hold, 0
+	switch th := doc.Thresholds; {
+	case t.score >= th.StrongBuy:
+		verdict, agreeing = StrongBuy, t.buying
+	case t.score >= th.Buy:
+		verdict, agreeing = Buy, t.buying
+	case t.score <= th.StrongSell:
+		verdict, agreeing = StrongSell, t.selling
+	case t.score <= th.Sell:
+		verdict, agreeing = Sell, t.selling
+	}
+	quorum := doc.Quorum
+	weaker := map[Verdict]Verdict{StrongBuy: Buy, StrongSell: Sell}[verdict]
+	switch {
+	case weaker != "" && t.coverage < quorum.Coverage:
+		warnings = append(warnings, fmt.Sprintf("%s, not %s: coverage %.0f %% is below the quorum of %.0f %%",
+			weaker, verdict, 100*t.coverage, 100*quorum.Coverage))
+		verdict = weaker
+	case weaker != "" && agreeing < quorum.Agreeing:
+		warnings = append(warnings, fmt.Sprintf("%s, not %s: %d indicators agree, the quorum is %d", weaker, verdict, agreeing, quorum.Agreeing))
+		verdict = weaker
+	case verdict != Hold && agreeing < quorum.Agreeing:
+		warnings = append(warnings, fmt.Sprintf("%s rests on %d indicators only", verdict, agreeing))
+	}
+	return verdict, warnings
+}
+
+// sideOf returns the side of the trade that a verdict suggests.
+func sideOf(v Verdict) string {
+	switch v {
+	case StrongBuy, Buy:
+		return SideBuy
+	case StrongSell, Sell:
+		return SideSell
+	}
+	return SideNone
+}
+
+// find returns the indicator name; every report has all twelve.
+func find(indicators []Indicator, name string) Indicator {
+	for _, one := range indicators {
+		if one.Name == name {
+			return one
+		}
+	}
+	return Indicator{}
+}
+
+// regime says whether there is a trend to follow.
+func regime(indicators []Indicator) string {
+	adx := find(indicators, "adx")
+	switch x := adx.Values["adx"]; {
+	case !adx.Available:
+		return RegimeUnknown
+	case x >= 25:
+		return RegimeTrending
+	case x >= 20:
+		return RegimeWeakTrend
+	}
+	return RegimeChoppy
+}
+
+// atr returns the strategy's ATR at the last bar, 0 when there are too few bars.
+func atr(c columns, doc strategy.Document) float64 {
+	if c.bars() <= doc.Indicators.ATR.Period {
+		return 0
+	}
+	return last(indicator.ATR(c.high, c.low, c.close, doc.Indicators.ATR.Period))
+}
+
+// contradictions lists what speaks against the verdict, and what makes it weak.
+func contradictions(r Report, t tally, doc strategy.Document) []string {
+	found := []string{}
+	add := func(is bool, format string, args ...any) {
+		if is {
+			found = append(found, fmt.Sprintf(format, args...))
+		}
+	}
+	trend, momentum := t.categories["trend"], t.categories["momentum"]
+	add(trend*momentum < 0 && min(max(trend, -trend), max(momentum, -momentum)) >= 0.5,
+		"trend (%+.2f) and momentum (%+.2f) contradict each other", trend, momentum)
+	if side := sideOf(r.Verdict); side != SideNone {
+		against(add, side == SideBuy, r, doc)
+		add(r.Regime == RegimeChoppy, "%s in a choppy market: ADX %.1f", r.Verdict, find(r.Indicators, "adx").Values["adx"])
+	}
+	add(*r.Numbers.Volume == 0, "nothing was traded on the last day")
+	return found
+}
+
+// against lists the readings that contradict a verdict's side.
+func against(add func(bool, string, ...any), buy bool, r Report, doc strategy.Document) {
+	rsi, macd, n := find(r.Indicators, "rsi"), find(r.Indicators, "macd"), r.Numbers
+	if x := rsi.Values["rsi"]; rsi.Available {
+		add(buy && x > doc.Indicators.RSI.Overbought, "%s against an overbought RSI of %.1f", r.Verdict, x)
+		add(!buy && x < doc.Indicators.RSI.Oversold, "%s against an oversold RSI of %.1f", r.Verdict, x)
+	}
+	add(buy && macd.Vote < 0, "%s against the MACD, which is below its signal", r.Verdict)
+	add(!buy && macd.Vote > 0, "%s against the MACD, which is above its signal", r.Verdict)
+	if n.SMA50 != nil {
+		add(buy && *n.Close < *n.SMA50, "%s below the average of 50 days", r.Verdict)
+		add(!buy && *n.Close > *n.SMA50, "%s above the average of 50 days", r.Verdict)
+		add(buy && *n.SMA20 < *n.SMA50, "%s while the average of 20 days is below that of 50", r.Verdict)
+		add(!buy && *n.SMA20 > *n.SMA50, "%s while the average of 20 days is above that of 50", r.Verdict)
+	}
+}
