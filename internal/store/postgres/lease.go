@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tapedeck/tapedeck/internal/store"
 )
@@ -31,10 +32,11 @@ WHERE id = 1 AND owner = $1 AND epoch = $2`
 func (w *Writer) Acquire(ctx context.Context, owner string, ttl time.Duration) (store.Lease, error) {
 	lease := store.Lease{Owner: owner, TTL: ttl}
 	err := w.call(ctx, "acquiring the lease", func(ctx context.Context, conn *pgx.Conn) error {
+		at := &lease.Position
 		var created int64
 		err := conn.QueryRow(ctx, acquireSQL, owner, ttl.Milliseconds()).
-			Scan(&lease.Epoch, &lease.Position.Stream, &created, &lease.Position.Seq, &lease.Position.Anchor)
-		lease.Position.Created = instant(created)
+			Scan(&lease.Epoch, &at.Stream, &created, &at.Seq, &at.Anchor)
+		at.Created = store.CreatedTime(created)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return store.ErrLeaseHeld
 		}
@@ -53,37 +55,18 @@ func (w *Writer) Renew(ctx context.Context, lease store.Lease) error {
 	})
 }
 
-// Release implements store.Writer. A lease that is not the caller's any more
-// needs no release: that is ErrFenced.
+// Release implements store.Writer. ErrFenced says that the lease was another's
+// already.
 func (w *Writer) Release(ctx context.Context, lease store.Lease) error {
 	return w.call(ctx, "releasing the lease", func(ctx context.Context, conn *pgx.Conn) error {
 		return one(conn.Exec(ctx, releaseSQL, lease.Owner, lease.Epoch))
 	})
 }
 
-// commandTag is what an update says of itself.
-type commandTag interface{ RowsAffected() int64 }
-
 // one makes an update of the checkpoint that found no row the fence that it is.
-func one[T commandTag](tag T, err error) error {
+func one(tag pgconn.CommandTag, err error) error {
 	if err == nil && tag.RowsAffected() != 1 {
 		return store.ErrFenced
 	}
 	return err
-}
-
-// instant is a time of the checkpoint: nanoseconds since 1970, 0 is none.
-func instant(nanoseconds int64) time.Time {
-	if nanoseconds == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, nanoseconds).UTC()
-}
-
-// nanoseconds is the inverse of instant.
-func nanoseconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
 }

@@ -2,33 +2,44 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/query"
 )
 
-// Writer implements store.Writer, store.Rebuilder and store.Recovery. It has
-// one connection of its own, opened by the first call and again by the call
-// after one that lost it. One goroutine calls it at a time.
+// Writer implements store.Recording. It has one connection of its own, opened
+// by the first call and again by the call after one that lost it, so that no
+// read can starve it. One goroutine calls it at a time; Reading is for any.
 type Writer struct {
 	options Options
 	config  *pgx.ConnConfig
 	log     *slog.Logger
+	schema  string
+	inserts inserts
+	loads   *query.Reader
+	reading *Reader // nil in a shadow
 
 	// conn is nil before the first call and after a failed one. Owned by the
 	// goroutine that calls the methods.
 	conn *pgx.Conn
 }
 
-// NewWriter returns the Writer of the tables that options.URL leads to. It
-// does not connect; its calls return store.ErrSchema until Migrate has run.
-func NewWriter(options Options) (*Writer, error) { return newWriter(options, Schema) }
+var _ store.Recording = (*Writer)(nil)
+
+// OpenRecording returns a Writer of the tables that options.URL leads to. It
+// does not connect. Migrate comes before everything else.
+func OpenRecording(options Options) (*Writer, error) {
+	w, err := newWriter(options, Schema)
+	if err != nil {
+		return nil, err
+	}
+	w.reading, err = OpenReading(options)
+	return w, err
+}
 
 func newWriter(options Options, schema string) (*Writer, error) {
 	config, err := options.connConfig(schema, map[string]string{
@@ -38,38 +49,48 @@ func newWriter(options Options, schema string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{options: options, config: config, log: options.logger()}, nil
+	w := &Writer{options: options, config: config, log: options.logger(), schema: schema, inserts: newInserts()}
+	w.loads = query.New(owned{w}, now)
+	return w, nil
 }
 
-// Close closes the connection. The lease stays: Release it before.
+// Reading implements store.Recording.
+func (w *Writer) Reading() store.Reading { return w.reading }
+
+// Load implements store.Writer.
+func (w *Writer) Load(ctx context.Context, jobIDs []string) ([]store.State, error) {
+	return w.loads.Load(ctx, jobIDs)
+}
+
+// Close implements store.Recording. The lease stays: Release it before.
 func (w *Writer) Close() error {
-	if w.conn == nil {
+	w.disconnect()
+	if w.reading == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
-	defer cancel()
-	err := w.conn.Close(ctx)
+	return w.reading.Close()
+}
+
+// disconnect closes the connection, if there is one.
+func (w *Writer) disconnect() {
+	if w.conn == nil {
+		return
+	}
+	shut(w.conn)
 	w.conn = nil
-	return err
 }
 
 // call runs one call of the port on the connection, bounded in time, and
-// drops the connection if anything is left on it.
+// drops the connection if it cannot serve another.
 func (w *Writer) call(ctx context.Context, doing string, f func(context.Context, *pgx.Conn) error) error {
-	return w.callWithin(ctx, WriteTimeout, doing, f)
-}
-
-func (w *Writer) callWithin(ctx context.Context, limit time.Duration, doing string, f func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, WriteTimeout)
 	defer cancel()
-	conn, err := w.connection(ctx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", doing, err)
-	}
-	err = f(ctx, conn)
-	if !usable(conn) {
-		w.conn = nil
-		conn.Close(ctx) // broken already, or about to be: nothing to learn from it
+	err := w.connect(ctx)
+	if err == nil {
+		err = f(ctx, w.conn)
+		if !usable(w.conn) {
+			w.disconnect()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
@@ -77,21 +98,21 @@ func (w *Writer) callWithin(ctx context.Context, limit time.Duration, doing stri
 	return nil
 }
 
-// connection returns the open connection, or opens one.
-func (w *Writer) connection(ctx context.Context) (*pgx.Conn, error) {
+// connect opens the connection, if it is not open.
+func (w *Writer) connect(ctx context.Context) error {
 	if w.conn != nil && !w.conn.IsClosed() {
-		return w.conn, nil
+		return nil
 	}
-	conn, err := pgx.ConnectConfig(ctx, w.config)
+	conn, err := dial(ctx, w.config)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+		return err
 	}
 	if err := prepareWriting(ctx, conn); err != nil {
-		conn.Close(ctx)
-		return nil, err
+		shut(conn)
+		return err
 	}
 	w.conn = conn
-	return conn, nil
+	return nil
 }
 
 // prepareWriting sees to it that commits are durable when they return, also
@@ -102,40 +123,4 @@ func prepareWriting(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("setting synchronous_commit: %w", err)
 	}
 	return checkSchema(ctx, conn)
-}
-
-// usable reports whether a connection can serve another call.
-func usable(conn *pgx.Conn) bool {
-	return !conn.IsClosed() && !conn.PgConn().IsBusy() && conn.PgConn().TxStatus() == 'I'
-}
-
-// The SQLSTATEs on which this package decides.
-const (
-	divisionByZero        = "22012" // what a failed compare-and-set does to its batch
-	lockNotAvailable      = "55P03"
-	undefinedTable        = "42P01"
-	invalidSchemaName     = "3F000"
-	insufficientPrivilege = "42501"
-	integrityClass        = "23"
-)
-
-// sqlState returns the server's code of an error, or an empty text.
-func sqlState(err error) string {
-	var failed *pgconn.PgError
-	if errors.As(err, &failed) {
-		return failed.Code
-	}
-	return ""
-}
-
-// translate gives an error of a write the sentinel on which the recorder decides.
-func translate(err error) error {
-	state := sqlState(err)
-	switch {
-	case state == divisionByZero:
-		return store.ErrFenced
-	case len(state) == 5 && state[:2] == integrityClass:
-		return fmt.Errorf("%w: %w", store.ErrConstraint, err)
-	}
-	return err
 }
