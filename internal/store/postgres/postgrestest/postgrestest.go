@@ -27,9 +27,10 @@ const (
 // package because it must outlive every test: initdb costs a second, which is
 // paid once. Its watcher ends it with the process.
 var shared struct {
-	mu  sync.Mutex // guards all below
-	url string
-	err error
+	mu       sync.Mutex // guards all below
+	url      string
+	err      error
+	instance *Instance // held, as a collected pipe would be closed and end the server; nil if the server was given
 }
 
 // Server returns the URL of the shared server's database "postgres", as a
@@ -40,7 +41,7 @@ func Server(tb testing.TB) string {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.url == "" && shared.err == nil {
-		shared.url, shared.err = startShared()
+		shared.url, shared.instance, shared.err = startShared()
 	}
 	if shared.err != nil {
 		unavailable(tb, shared.err)
@@ -121,22 +122,22 @@ func createDatabase(server, name string) error {
 	return Exec(server, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8'")
 }
 
-func startShared() (string, error) {
+func startShared() (string, *Instance, error) {
 	if given := os.Getenv(EnvURL); given != "" {
 		if err := Exec(given, "SELECT 1"); err != nil {
-			return "", fmt.Errorf("connecting to the server that %s names: %w", EnvURL, err)
+			return "", nil, fmt.Errorf("connecting to the server that %s names: %w", EnvURL, err)
 		}
-		return given, nil
+		return given, nil, nil
 	}
 	// A throw-away server: nothing of it is worth a wait for the disk.
 	instance, err := create("", Options{settings: []string{"fsync=off", "full_page_writes=off", "synchronous_commit=off"}})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := instance.start(time.Now().Add(StartTimeout)); err != nil {
-		return "", errors.Join(err, instance.remove())
+		return "", nil, errors.Join(err, instance.remove())
 	}
-	return instance.URL(), nil
+	return instance.URL(), instance, nil
 }
 
 // unavailable ends the test: loudly skipped, or failed where a server is required.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -22,6 +23,19 @@ func TestDatabasesAreApart(t *testing.T) {
 	}
 	if err := postgrestest.Exec(second, "SELECT * FROM t"); err == nil {
 		t.Error("the second database sees the first one's table")
+	}
+}
+
+// TestSharedServerOutlivesCollections: nothing of the server may be left to
+// the garbage collector.
+func TestSharedServerOutlivesCollections(t *testing.T) {
+	url := postgrestest.Database(t)
+	for range 3 {
+		runtime.GC()
+		runtime.GC() // the second one runs what the first one found
+		if err := postgrestest.Exec(url, "SELECT pg_sleep(0.05)"); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
