@@ -12,14 +12,16 @@ import (
 var ErrName = errors.New("not a subscriber's name")
 
 // DurableName is the name of a subscriber's consumer on the tape, and of its
-// NATS user: "sub-NAME". NAME is 1 to 64 characters of [A-Za-z0-9_-].
+// NATS user: "sub-NAME". NAME is 1 to 32 characters of [a-z0-9_-] and begins
+// with a letter or a digit.
 func DurableName(name string) (string, error) {
 	if name == "" || len(name) > maxNameBytes {
 		return "", fmt.Errorf("%w: %.80q: it takes 1 to %d characters", ErrName, name, maxNameBytes)
 	}
 	for i := range len(name) {
-		if !isPlain(name[i]) {
-			return "", fmt.Errorf("%w: %q: only letters, digits, '_' and '-'", ErrName, name)
+		c := name[i]
+		if !isPlain(c) || c >= 'A' && c <= 'Z' || i == 0 && (c == '_' || c == '-') {
+			return "", fmt.Errorf("%w: %q: only small letters, digits, '_' and '-', the first a letter or digit", ErrName, name)
 		}
 	}
 	return "sub-" + name, nil

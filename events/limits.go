@@ -20,7 +20,7 @@ const (
 const (
 	// maxNameBytes keeps a subscriber's name readable in listings; the
 	// server itself would take 255.
-	maxNameBytes = 64
+	maxNameBytes = 32
 	// requestTimeout bounds one question to the server: generous for a
 	// loaded one, short for somebody who waits for an error message.
 	requestTimeout = 5 * time.Second

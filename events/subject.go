@@ -117,8 +117,8 @@ func ParseSubject(subject string) (jobID, ticker, what string, err error) {
 
 // FilterSubjects gives the subjects under which a subscriber finds events of
 // these types, of one ticker if it is not empty. No type means all of them;
-// with a ticker, all of the ticker's. Events of a job name no ticker: asked
-// for by type they come whatever the ticker is.
+// with a ticker, all of the ticker's. Events of a job name no ticker: a type
+// of theirs beside a ticker is refused, as is a type that v1 does not have.
 func FilterSubjects(types []Type, ticker string) ([]string, error) {
 	token := "*"
 	if ticker != "" {
@@ -136,9 +136,12 @@ func FilterSubjects(types []Type, ticker string) ([]string, error) {
 		if !ok {
 			return nil, fmt.Errorf("filtering by %.64q: no type of v1, which are %s", t, typeNames())
 		}
-		subject := "tape.job.*." + what
-		if t == TypeTickerAnalyzed || t == TypeTickerFailed {
-			subject = "tape.ticker.*." + token + "." + what
+		subject := "tape.ticker.*." + token + "." + what
+		if t != TypeTickerAnalyzed && t != TypeTickerFailed {
+			if ticker != "" {
+				return nil, fmt.Errorf("filtering by ticker %.64q: %s has no ticker; leave one of them out", ticker, t)
+			}
+			subject = "tape.job.*." + what
 		}
 		if !slices.Contains(subjects, subject) {
 			subjects = append(subjects, subject)
