@@ -62,7 +62,11 @@ func volumeRatio(volume []float64, period int) *float64 {
 	if at < period {
 		return nil
 	}
-	return known(volume[at] / last(indicator.SMA(volume[:at], period)))
+	sum := 0.0 // summed afresh: a running sum would leave noise where it should be 0
+	for _, v := range volume[at-period : at] {
+		sum += v
+	}
+	return known(volume[at] / (sum / float64(period)))
 }
 
 // extremes returns the highest high and the lowest low of the year that ends

@@ -142,3 +142,25 @@ func TestStopByATR(t *testing.T) {
 		t.Errorf("without ATR: stop at %v %%; %q", got, r.Plan.Adjustments)
 	}
 }
+
+// TestSizeIsNotRoundedUp: a capital one bit short of n shares buys n-1, also
+// where the quotient of both is n.
+func TestSizeIsNotRoundedUp(t *testing.T) {
+	doc, traps := forced(t, "buy", 2, 4), 0
+	for i := range 400 {
+		price := 100.07 + float64(i)*0.31
+		n := float64(1 + i%61)
+		p := analysis.Params{Capital: math.Nextafter(n*price, 0), RiskPercent: 100, PositionLimitPercent: 100}
+		if math.Floor(p.Capital/price) == n {
+			traps++
+		}
+		r := analyze(t, closingAt("ABC.L", price), doc, p)
+		checkReport(t, r, p)
+		if float64(r.Plan.Size) != n-1 {
+			t.Errorf("%d shares of %v from %v", r.Plan.Size, price, p.Capital)
+		}
+	}
+	if traps == 0 {
+		t.Error("no quotient was rounded up; the test shows nothing")
+	}
+}

@@ -125,7 +125,7 @@ func (d *directional) average(plus, minus float64, nth, period int) {
 // first trend is a fall if the second bar's low fell by more than its high rose.
 // First value at index 1; 0 < step <= limit. Source: TA_SAR. TradingView: takes
 // the first trend from the closes; both agree from the first reversal that they
-// share, on daily bars as a rule within 30 bars.
+// share.
 func SAR(high, low []float64, step, limit float64) []float64 {
 	n := shortest(high, low)
 	out := nans(n)
