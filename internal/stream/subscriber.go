@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,13 +14,8 @@ import (
 // ErrSubscriber says that a subscriber's name or filter is not acceptable.
 var ErrSubscriber = errors.New("bad subscriber")
 
-const (
-	subscriberPrefix = "sub-"
-	// typePrefix is the version of the contract that subscribers filter by.
-	typePrefix = "tapedeck.v1."
-)
-
-var subscriberName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+// subscriberPrefix is what events.DurableName puts before a name.
+const subscriberPrefix = "sub-"
 
 // A SubscriberConfig says which events a program outside tapedeck gets. Its
 // durable consumer keeps its place on the tape while the program is away.
@@ -35,7 +29,7 @@ type SubscriberConfig struct {
 // A Subscriber is a subscription as it stands on the server.
 type Subscriber struct {
 	Name    string
-	Filters []string // subjects; empty: every event
+	Filters []string // subjects
 	Pending uint64   // events that it has not fetched yet
 	Unacked int      // fetched and not acknowledged
 }
@@ -46,8 +40,8 @@ func SubscriberConsumer(name string) string { return subscriberPrefix + name }
 
 // CheckSubscriberName tells whether a name can be a subscriber's: ErrSubscriber if not.
 func CheckSubscriberName(name string) error {
-	if !subscriberName.MatchString(name) {
-		return fmt.Errorf("%w: name %.64q must match %s", ErrSubscriber, name, subscriberName)
+	if _, err := events.DurableName(name); err != nil {
+		return fmt.Errorf("%w: %w", ErrSubscriber, err)
 	}
 	return nil
 }
@@ -59,9 +53,9 @@ func AddSubscriber(ctx context.Context, js jetstream.JetStream, cfg SubscriberCo
 	if err := CheckSubscriberName(cfg.Name); err != nil {
 		return err
 	}
-	filters, err := subscriberFilters(cfg)
+	filters, err := events.FilterSubjects(cfg.Kinds, cfg.Ticker)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrSubscriber, err)
 	}
 	want := jetstream.ConsumerConfig{
 		Durable: SubscriberConsumer(cfg.Name), Description: "tapedeck: subscriber " + cfg.Name,
@@ -103,36 +97,4 @@ func Subscribers(ctx context.Context, js jetstream.JetStream) ([]Subscriber, err
 		subs = append(subs, Subscriber{Name: name, Filters: filters, Pending: info.NumPending, Unacked: info.NumAckPending})
 	}
 	return subs, wrapf(lister.Err(), "listing subscribers")
-}
-
-// subscriberFilters are the subjects of the wanted kinds. The type says the
-// subject: tapedeck.v1.ticker_analyzed is tape.ticker.<job>.<ticker>.analyzed.
-func subscriberFilters(cfg SubscriberConfig) ([]string, error) {
-	token := "*"
-	if cfg.Ticker != "" {
-		token = events.EncodeToken(cfg.Ticker)
-	}
-	if len(cfg.Kinds) == 0 {
-		if cfg.Ticker == "" {
-			return nil, nil
-		}
-		return []string{"tape.ticker.*." + token + ".*"}, nil
-	}
-	var filters []string
-	for _, kind := range cfg.Kinds {
-		noun, what, ok := strings.Cut(strings.TrimPrefix(string(kind), typePrefix), "_")
-		switch {
-		case !ok || !strings.HasPrefix(string(kind), typePrefix):
-			return nil, fmt.Errorf("%w: %.64q is no type of v1", ErrSubscriber, kind)
-		case noun == "ticker":
-			filters = append(filters, "tape.ticker.*."+token+"."+events.EncodeToken(what))
-		case noun == "job" && cfg.Ticker == "":
-			filters = append(filters, "tape.job.*."+events.EncodeToken(what))
-		case noun == "job":
-			return nil, fmt.Errorf("%w: %s has no ticker to filter by; leave the ticker out or name only outcomes", ErrSubscriber, kind)
-		default:
-			return nil, fmt.Errorf("%w: %.64q is no type of v1", ErrSubscriber, kind)
-		}
-	}
-	return filters, nil
 }

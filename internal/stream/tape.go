@@ -91,11 +91,17 @@ func (c *TapeClient) PublishBatch(ctx context.Context, evs []events.Event) error
 		guards[guard] = true
 		msgs[i] = msg
 	}
-	return publishBatch(ctx, c.js, c.log, msgs)
+	return PublishAtomic(ctx, c.js, c.log, msgs)
 }
 
-// publishBatch is the one door to atomic batches.
-func publishBatch(ctx context.Context, js jetstream.JetStream, log *slog.Logger, msgs []*nats.Msg) error {
+// PublishAtomic stores all messages or none, in order, in one stream, durable
+// on return: the one door to atomic batches. At most MaxBatch messages and
+// MaxBatchBytes (else ErrTooLarge). It sets headers of the messages. Retries
+// while nobody knows, as Publish does; ErrExists, ErrFull, ErrUnavailable as there.
+func PublishAtomic(ctx context.Context, js jetstream.JetStream, log *slog.Logger, msgs []*nats.Msg) error {
+	if len(msgs) == 0 {
+		return nil
+	}
 	if len(msgs) > MaxBatch {
 		return fmt.Errorf("publishing a batch: %w: %d messages, at most %d", ErrTooLarge, len(msgs), MaxBatch)
 	}

@@ -6,6 +6,8 @@ package stream
 
 import (
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tapedeck/tapedeck/events"
 )
 
 // The streams and the one shared consumer of the tape.
@@ -189,7 +191,7 @@ func SubscriberPermissions(name string) Permissions {
 
 // InboxPrefix is the prefix of a user's reply subjects. Each user has its own,
 // because a shared one would let any client read the others' answers.
-func InboxPrefix(user string) string { return "_INBOX_" + user }
+func InboxPrefix(user string) string { return events.InboxPrefix(user) }
 
 func join(lists ...[]string) []string {
 	var all []string

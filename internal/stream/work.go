@@ -88,7 +88,7 @@ func (c *WorkClient) Dispatch(ctx context.Context, items []Item) error {
 		msgs[i].Data = body
 		setGuard(msgs[i], item.guard())
 	}
-	return publishBatch(ctx, c.js, c.log, msgs)
+	return PublishAtomic(ctx, c.js, c.log, msgs)
 }
 
 // DispatchMissing queues those items that are not outstanding, in batches of
