@@ -90,15 +90,13 @@ type Reconcile struct {
 }
 
 // Options are the kong options that every program shares.
-func Options(name, description string, vars kong.Vars) []kong.Option {
+func Options(name, description string) []kong.Option {
 	return []kong.Option{
 		kong.Name(name),
 		kong.Description(description),
 		kong.DefaultEnvars("TAPEDECK"),
 		kong.Resolvers(kong.ResolverFunc(secretFiles)),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		vars,
 	}
 }
 

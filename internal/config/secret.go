@@ -45,6 +45,9 @@ func secretFiles(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		return nil, nil
 	}
 	for _, env := range flag.Envs {
+		if _, plain := os.LookupEnv(env); plain {
+			return nil, nil
+		}
 		path, ok := os.LookupEnv(env + "_FILE")
 		if !ok {
 			continue
