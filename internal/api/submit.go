@@ -1,0 +1,271 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/strategy"
+	"github.com/tapedeck/tapedeck/internal/ticker"
+)
+
+// A submission is a checked request for a job, before defaults. Nil is what
+// was not said. Its JSON is the canonical request whose SHA-256 tells a
+// repetition from another request under the same key.
+type submission struct {
+	Tickers  []string        `json:"tickers,omitempty"` // canonical, distinct, in order
+	Universe string          `json:"universe,omitempty"`
+	Capital  *float64        `json:"capital,omitempty"`
+	Strategy json.RawMessage `json:"strategy,omitempty"` // canonical document
+	Risk     *float64        `json:"risk_percent,omitempty"`
+	Limit    *float64        `json:"position_limit_percent,omitempty"`
+	Reward   *float64        `json:"min_risk_reward,omitempty"`
+	Bars     *int            `json:"bars,omitempty"`
+	Deadline *time.Time      `json:"deadline,omitempty"`
+	RetryOf  string          `json:"retry_of,omitempty"`
+
+	document strategy.Document // what Strategy says, or the default
+	origin   events.Origin
+}
+
+// parseSubmission reads the body of POST /api/v1/jobs. Errors are *Problem and
+// name every wrong field and every illegal ticker with its place.
+func parseSubmission(body []byte, now time.Time) (submission, error) {
+	f, err := readBody(body)
+	if err != nil {
+		return submission{}, err
+	}
+	f.only("tickers", "universe", "capital", "strategy", "options", "deadline")
+	s := submission{origin: events.OriginAPI}
+	s.Capital = positive(f, "capital")
+	s.takeStrategy(f)
+	options := f.object("options")
+	options.only("risk_percent", "position_limit_percent", "min_risk_reward", "bars")
+	s.Risk = options.number("risk_percent", minRiskPercent, maxRiskPercent)
+	s.Limit = options.number("position_limit_percent", minLimitPercent, maxLimitPercent)
+	s.Reward = options.number("min_risk_reward", 0, maxRiskReward)
+	s.Bars = options.whole("bars", 1, maxBars)
+	if s.Bars != nil && *s.Bars < s.document.MinBars {
+		options.wrong("bars", fmt.Sprintf("must be at least the strategy's min_bars, %d", s.document.MinBars), "")
+	}
+	if s.Deadline = f.moment("deadline"); s.Deadline != nil {
+		if s.Deadline.Before(now.Add(shortestDeadline)) || s.Deadline.After(now.Add(longestDeadline)) {
+			f.wrong("deadline", "must lie ahead, at most 30 days", s.Deadline.Format(time.RFC3339))
+		}
+	}
+	s.takeTickers(f)
+	if len(*f.errs) > 0 {
+		return submission{}, invalid(*f.errs)
+	}
+	return s, nil
+}
+
+// positive returns a capital: more than 0, at most maxCapital.
+func positive(f fields, name string) *float64 {
+	value := f.number(name, 0, maxCapital)
+	if value != nil && *value == 0 {
+		f.wrong(name, "must be more than 0", "0")
+		return nil
+	}
+	return value
+}
+
+// takeStrategy takes a strategy's name or a whole document. The document of
+// s is valid afterwards, whatever was wrong.
+func (s *submission) takeStrategy(f fields) {
+	s.document, _ = strategy.Builtin(strategy.Default)
+	raw := bytes.TrimSpace(f.raw("strategy"))
+	if len(raw) == 0 {
+		return
+	}
+	if raw[0] == '"' {
+		name := f.text("strategy")
+		if name == nil {
+			return
+		}
+		document, known := strategy.Builtin(*name)
+		if !known {
+			f.wrong("strategy", "is not a built-in strategy; known are "+builtinNames()+"; or send a whole document", *name)
+			return
+		}
+		s.document = document
+	} else {
+		document, err := strategy.Parse(raw)
+		var wrong *strategy.InvalidError
+		if errors.As(err, &wrong) {
+			for _, p := range wrong.Problems {
+				name := "strategy"
+				if p.Field != "" {
+					name += "." + capped(p.Field)
+				}
+				f.wrong(name, p.Message, "")
+			}
+			return
+		}
+		s.document = document
+	}
+	s.Strategy = s.document.Canonical()
+}
+
+func builtinNames() string {
+	var names bytes.Buffer
+	for i, d := range strategy.Builtins() {
+		if i > 0 {
+			names.WriteString(", ")
+		}
+		names.WriteString(d.Name)
+	}
+	return names.String()
+}
+
+// takeTickers takes the tickers or the universe; exactly one of them.
+func (s *submission) takeTickers(f fields) {
+	universe, list := f.text("universe"), f.list("tickers")
+	switch {
+	case universe != nil && list != nil:
+		f.wrong("universe", "excludes tickers; give one of them", *universe)
+	case universe != nil:
+		tickers, known := ticker.Universe(*universe)
+		if !known {
+			f.wrong("universe", "is not known; known are "+universeNames(), *universe)
+			return
+		}
+		s.Universe, s.Tickers = *universe, tickers
+	case list == nil:
+		if f.raw("tickers") == nil && f.raw("universe") == nil {
+			f.wrong("tickers", "is missing; give tickers or a universe", "")
+		}
+	case len(list) == 0:
+		f.wrong("tickers", "is empty; give at least one ticker", "")
+	case len(list) > maxTickers:
+		f.wrong("tickers", fmt.Sprintf("has %d tickers; at most %d make a job", len(list), maxTickers), "")
+	default:
+		s.Tickers = parseTickers(f, "tickers", list, ticker.Parse)
+	}
+}
+
+func universeNames() string {
+	var names bytes.Buffer
+	for i, u := range ticker.Universes() {
+		if i > 0 {
+			names.WriteString(", ")
+		}
+		names.WriteString(u.Name)
+	}
+	return names.String()
+}
+
+// parseTickers returns the distinct tickers of a list in their order and
+// reports each illegal one with its place.
+func parseTickers(f fields, name string, list []json.RawMessage, parse func(string) (string, error)) []string {
+	seen := make(map[string]bool, len(list))
+	tickers := make([]string, 0, len(list))
+	for i, raw := range list {
+		place := fmt.Sprintf("%s[%d]", name, i)
+		var text string
+		if json.Unmarshal(raw, &text) != nil || bytes.Equal(raw, []byte("null")) {
+			f.wrong(place, "must be a string", string(raw))
+			continue
+		}
+		canonical, err := parse(text)
+		if err != nil {
+			f.wrong(place, reasonOf(err), text)
+			continue
+		}
+		if !seen[canonical] {
+			seen[canonical] = true
+			tickers = append(tickers, canonical)
+		}
+	}
+	return tickers
+}
+
+// sha is the SHA-256 of the canonical request before defaults.
+func (s submission) sha() (string, error) {
+	canonical := s
+	if canonical.Universe != "" {
+		canonical.Tickers = nil // what was asked for is the name
+	}
+	text, err := json.Marshal(canonical)
+	if err != nil {
+		return "", fmt.Errorf("encoding a request: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// queued resolves every default and makes the event. Errors are *Problem.
+func (s submission) queued(jobID string, now time.Time) (*events.JobQueued, error) {
+	sha, err := s.sha()
+	if err != nil {
+		return nil, err
+	}
+	risk := s.document.Risk
+	job := &events.JobQueued{
+		JobID: jobID, Kind: events.KindAnalysis, Origin: s.origin, ParentJobID: s.RetryOf,
+		Tickers: s.Tickers, Universe: s.Universe, Capital: or(s.Capital, defaultCapital),
+		StrategyName: s.document.Name, StrategyHash: s.document.Hash(), Strategy: s.document.Canonical(),
+		Options: events.Options{
+			RiskPercent:          or(s.Risk, risk.RiskPercent),
+			PositionLimitPercent: or(s.Limit, risk.PositionLimitPercent),
+			MinRiskReward:        or(s.Reward, risk.MinRiskReward),
+			Bars:                 max(or(s.Bars, defaultBars), s.document.MinBars),
+		},
+		Deadline: or(s.Deadline, now.Add(defaultDeadline)).UTC().Truncate(time.Second), RequestSHA256: sha,
+	}
+	size, err := json.Marshal(job)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a job: %w", err)
+	}
+	if len(size) > maxQueued {
+		return nil, problem(http.StatusRequestEntityTooLarge, "job_too_large",
+			fmt.Sprintf("the job has %d bytes on the tape, at most %d are taken; make it two jobs", len(size), maxQueued))
+	}
+	return job, nil
+}
+
+func or[T any](value *T, otherwise T) T {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}
+
+// newJobID is a fresh UUID of version 7, or with an idempotency key the UUID
+// of version 8 that follows from tenant and key.
+func newJobID(key string) (string, error) {
+	if key == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return "", fmt.Errorf("making a job's id: %w", err)
+		}
+		return id.String(), nil
+	}
+	sum := sha256.Sum256([]byte("default\x00" + key)) // the tenant, until keys exist
+	var id uuid.UUID
+	copy(id[:], sum[:16])
+	id[6] = id[6]&0x0f | 0x80
+	id[8] = id[8]&0x3f | 0x80
+	return id.String(), nil
+}
+
+// checkKey reports what is wrong with an Idempotency-Key, or nil.
+func checkKey(key string) error {
+	if len(key) > maxKey {
+		return badQuery("header.idempotency-key", fmt.Sprintf("must have at most %d characters", maxKey), key)
+	}
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return badQuery("header.idempotency-key", "must be visible ASCII without spaces", "")
+		}
+	}
+	return nil
+}
