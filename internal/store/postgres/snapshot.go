@@ -40,11 +40,15 @@ func finish(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // tx implements query.Tx.
-type tx struct{ conn *pgx.Conn }
+type tx struct {
+	bounded context.Context // of the whole read: the caller's, with our limit
+	conn    *pgx.Conn
+}
 
-// Query implements query.Tx.
-func (t tx) Query(ctx context.Context, sql string, args ...any) (query.Rows, error) {
-	found, err := t.conn.Query(ctx, sql, args...)
+// Query implements query.Tx. The context that it is given is the caller's,
+// from which bounded was made: it adds nothing.
+func (t tx) Query(_ context.Context, sql string, args ...any) (query.Rows, error) {
+	found, err := t.conn.Query(t.bounded, sql, args...)
 	return rows{found}, err
 }
 
@@ -75,7 +79,7 @@ func (p pooled) Read(ctx context.Context, f func(query.Tx) error) error {
 		return err
 	}
 	defer p.pool.put(conn)
-	err = f(tx{conn.Conn})
+	err = f(tx{ctx, conn.Conn})
 	if finishErr := finish(ctx, conn.Conn); err == nil {
 		err = finishErr
 	}
@@ -117,7 +121,7 @@ func (o owned) Read(ctx context.Context, f func(query.Tx) error) error {
 		if err := begin(ctx, conn, beginSQL); err != nil {
 			return err
 		}
-		err := f(tx{conn})
+		err := f(tx{ctx, conn})
 		if finishErr := finish(ctx, conn); err == nil {
 			err = finishErr
 		}

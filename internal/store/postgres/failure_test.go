@@ -1,0 +1,280 @@
+package postgres_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/postgres"
+	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
+	"github.com/tapedeck/tapedeck/internal/store/storetest"
+)
+
+// TestTerminatedInMidCommit ends the backend while the commit waits for a lock.
+func TestTerminatedInMidCommit(t *testing.T) {
+	url, options := database(t)
+	steps := storetest.Tape(3, 3, 5)
+	w := recording(t, options)
+	lease := commit(t, w, acquire(t, w, "first"), steps[:10])
+	before := hash(t, w.Reading())
+
+	blocker, watch := behind(t, url), behind(t, url)
+	exec(t, blocker, `BEGIN`)
+	exec(t, blocker, `LOCK TABLE details IN SHARE MODE`)
+	changes, next := storetest.Batch(steps[10:])
+	result := make(chan error, 1)
+	go func() { result <- w.Commit(t.Context(), lease, next, changes) }()
+	eventually(t, "the commit waits", waiting(t, watch))
+	exec(t, watch, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'tapedeck' AND wait_event_type = 'Lock'`)
+	err := <-result
+	if err == nil || errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrConstraint) {
+		t.Errorf("the commit: %v, want an error that leaves open what happened", err)
+	}
+	exec(t, blocker, `ROLLBACK`)
+
+	again := acquire(t, w, "first") // reconnects
+	if again.Position != lease.Position || hash(t, w.Reading()) != before {
+		t.Errorf("the terminated commit left traces: at %+v", again.Position)
+	}
+	commit(t, w, again, steps[10:])
+}
+
+// TestKilledServer kills the server between and during commits: what a commit
+// had returned for is there, and nothing is there in part.
+func TestKilledServer(t *testing.T) {
+	server := postgrestest.Start(t, "", postgrestest.Options{})
+	w := recording(t, postgres.Options{URL: server.URL()})
+	steps := storetest.Tape(4, 8, 25)
+	lease := acquire(t, w, "first")
+	for kill := range 3 {
+		acked := lease.Position
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for int(lease.Position.Seq) < len(steps) {
+				from := int(lease.Position.Seq)
+				changes, next := storetest.Batch(steps[from:min(from+3, len(steps))])
+				if w.Commit(t.Context(), lease, next, changes) != nil {
+					return
+				}
+				lease.Position, acked = next, next
+			}
+		}()
+		if kill > 0 {
+			eventually(t, "a read", func() bool {
+				at, err := w.Reading().Position(t.Context())
+				return err == nil && at.Seq > 10*uint64(kill)
+			})
+		}
+		server.Kill()
+		<-stopped
+		server.Restart(t)
+		lease = acquire(t, w, "first")
+		if lease.Position.Seq < acked.Seq || lease.Position.Seq > acked.Seq+3 {
+			t.Fatalf("at %d after the kill; %d had been committed", lease.Position.Seq, acked.Seq)
+		}
+	}
+	if rest := steps[lease.Position.Seq:]; len(rest) > 0 {
+		commit(t, w, lease, rest)
+	}
+	_, other := database(t)
+	whole := recording(t, other)
+	commit(t, whole, acquire(t, whole, "first"), steps)
+	if hash(t, w.Reading()) != hash(t, whole.Reading()) {
+		t.Error("the rows are not those of a server that was never killed")
+	}
+}
+
+// TestReaderAfterRestart: a read over connections that died with the old
+// server succeeds at once.
+func TestReaderAfterRestart(t *testing.T) {
+	server := postgrestest.Start(t, "", postgrestest.Options{})
+	options := postgres.Options{URL: server.URL()}
+	recording(t, options)
+	r := reading(t, options)
+	var wg sync.WaitGroup
+	for range 20 { // opens a few connections
+		wg.Go(func() {
+			if _, err := r.Position(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	server.Stop(true)
+	if _, err := r.Position(t.Context()); err == nil {
+		t.Error("a read of a stopped server succeeded")
+	}
+	server.Restart(t)
+	for range 5 {
+		if _, err := r.Position(t.Context()); err != nil {
+			t.Errorf("a read after the restart: %v", err)
+		}
+	}
+}
+
+// TestBlackHole lets the network swallow everything: calls fail within their
+// timeouts, none hangs, and all is well when the network is back.
+func TestBlackHole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED, takes as long as the timeouts that it proves")
+	}
+	server := postgrestest.Start(t, "", postgrestest.Options{TCP: true})
+	link := newLink(t, server.URL())
+	options := postgres.Options{URL: link.url, ReadConnections: 2}
+	w := recording(t, options)
+	r := reading(t, options)
+	lease := acquire(t, w, "first")
+	if _, err := r.Position(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	link.freeze()
+	var wg sync.WaitGroup
+	for range 4 { // two have to wait for a connection
+		wg.Go(func() {
+			within(t, "a read", postgres.ReadTimeout+time.Second, func() error { _, err := r.Position(t.Context()); return err })
+		})
+	}
+	wg.Go(func() {
+		within(t, "a renewal", postgres.WriteTimeout+time.Second, func() error { return w.Renew(t.Context(), lease) })
+	})
+	wg.Wait()
+	link.thaw()
+	must(t, r.Ping(t.Context()))
+	must(t, w.Renew(t.Context(), lease))
+}
+
+func within(t *testing.T, what string, limit time.Duration, f func() error) {
+	start := time.Now()
+	err := f()
+	if elapsed := time.Since(start); err == nil || elapsed > limit {
+		t.Errorf("%s through a black hole: %v after %v, want an error within %v", what, err, elapsed, limit)
+	}
+}
+
+// A link passes bytes on to a server until it is frozen, then swallows them.
+type link struct {
+	url    string
+	server string
+	mu     sync.Mutex // guards frozen
+	frozen bool
+}
+
+func newLink(t *testing.T, serverURL string) *link {
+	t.Helper()
+	u, err := url.Parse(serverURL)
+	must(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { listener.Close() })
+	l := &link{server: u.Host}
+	u.Host = listener.Addr().String()
+	l.url = u.String()
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", l.server)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go l.pass(server, client)
+			go l.pass(client, server)
+		}
+	}()
+	return l
+}
+
+func (l *link) pass(to, from net.Conn) {
+	defer to.Close()
+	buffer := make([]byte, 1<<16)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil && !errors.Is(err, io.EOF) || n == 0 {
+			return
+		}
+		l.mu.Lock()
+		frozen := l.frozen
+		l.mu.Unlock()
+		if !frozen {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (l *link) set(frozen bool) { l.mu.Lock(); l.frozen = frozen; l.mu.Unlock() }
+func (l *link) freeze()         { l.set(true) }
+func (l *link) thaw()           { l.set(false) }
+
+// TestSlowStatement: the server ends a statement that takes too long.
+func TestSlowStatement(t *testing.T) {
+	url, options := database(t)
+	recording(t, options)
+	r := reading(t, options)
+	blocker := behind(t, url)
+	exec(t, blocker, `BEGIN`)
+	exec(t, blocker, `LOCK TABLE poison IN ACCESS EXCLUSIVE MODE`)
+	start := time.Now()
+	_, _, err := r.Poisoned(t.Context(), 1)
+	if err == nil || !strings.Contains(err.Error(), "statement timeout") || time.Since(start) > postgres.ReadTimeout {
+		t.Errorf("a read that waits for a lock: %v after %v", err, time.Since(start))
+	}
+}
+
+// TestCloseEndsReads: Close does not wait for a read to run into its timeout.
+func TestCloseEndsReads(t *testing.T) {
+	url, options := database(t)
+	recording(t, options)
+	r := reading(t, options)
+	blocker := behind(t, url)
+	exec(t, blocker, `BEGIN`)
+	exec(t, blocker, `LOCK TABLE poison IN ACCESS EXCLUSIVE MODE`)
+	result := make(chan error, 1)
+	go func() { _, _, err := r.Poisoned(t.Context(), 1); result <- err }()
+	eventually(t, "the read waits", waiting(t, behind(t, url)))
+	start := time.Now()
+	must(t, r.Close())
+	if err := <-result; err == nil || time.Since(start) > postgres.StatementTimeout/2 {
+		t.Errorf("the read ended with %v, %v after Close", err, time.Since(start))
+	}
+	if _, err := r.Position(t.Context()); err == nil {
+		t.Error("a read after Close succeeded")
+	}
+}
+
+// TestURL: what is wrong with a URL is said without its password.
+func TestURL(t *testing.T) {
+	for _, bad := range []string{
+		"postgres://user:hunter2@host:port/db", "postgres://user:hunter2@host/db?sslmode=perhaps",
+		"postgres://user:hunter2@ho st/db", "user:hunter2@host", "password=hunter2 port=x", "postgres://user:hunter2@%zz/db",
+	} {
+		_, err := postgres.OpenReading(postgres.Options{URL: bad})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", bad, err)
+		}
+		_, err = postgres.OpenRecording(postgres.Options{URL: bad})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	r := reading(t, postgres.Options{URL: "postgres://user:hunter2@127.0.0.1:1/db"})
+	if err := r.Ping(t.Context()); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a server that is not there: %v", err)
+	}
+	missing := reading(t, postgres.Options{URL: postgrestest.WithDatabase(postgrestest.Server(t), "no_such_database")})
+	if err := missing.Ping(t.Context()); !errors.Is(err, store.ErrNoDatabase) {
+		t.Errorf("a database that is not there: %v, want ErrNoDatabase", err)
+	}
+}
