@@ -101,6 +101,9 @@ func scanPoison(rows Rows) (p store.Poison, err error) {
 		return p, fmt.Errorf("scanning a poisoned event: %w", err)
 	}
 	p.RecordedAt = store.Time(recorded)
+	if p.Body == nil {
+		p.Body = []byte{} // a driver may take an empty blob for none
+	}
 	return p, nil
 }
 

@@ -129,7 +129,8 @@ func differences(t *testing.T, a, b store.Dumper) (list []store.Difference) {
 // dumped is a dump that was kept.
 type dumped []line
 
-type line struct{ table, key, row string }
+// A line is a row with its table and key.
+type line struct{ Table, Key, Row string }
 
 func lines(t *testing.T, d store.Dumper) (kept []line) {
 	t.Helper()
@@ -144,7 +145,7 @@ func lines(t *testing.T, d store.Dumper) (kept []line) {
 // Dump implements store.Dumper.
 func (d dumped) Dump(_ context.Context, emit func(table, key string, row []byte) error) (store.Position, error) {
 	for _, l := range d {
-		if err := emit(l.table, l.key, []byte(l.row)); err != nil {
+		if err := emit(l.Table, l.Key, []byte(l.Row)); err != nil {
 			return store.Position{}, err
 		}
 	}

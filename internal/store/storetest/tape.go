@@ -145,7 +145,7 @@ func (g *generator) job(n int) store.Job {
 		j.Universe = "nifty50"
 	}
 	for i := range g.tickers {
-		j.Tickers = append(j.Tickers, fmt.Sprintf("T%d.NS", (i*7+n)%(g.tickers*2)))
+		j.Tickers = append(j.Tickers, fmt.Sprintf("T%d.NS", (i+n*5)%(g.tickers*2)))
 	}
 	return j
 }

@@ -1,0 +1,42 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/sqlite"
+	"github.com/tapedeck/tapedeck/internal/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Test(t, func(t *testing.T) storetest.Database {
+		path := filepath.Join(t.TempDir(), "tape deck?%20#.db") // no character of a path is special
+		return storetest.Database{
+			Writer: func() (store.Recording, error) { return sqlite.OpenWriter(path), nil },
+			Reader: func() (store.Reading, error) { return sqlite.OpenReader(path), nil },
+			Exec:   func(text string) error { return exec(path, text) },
+		}
+	})
+}
+
+// exec does what somebody with the sqlite3 shell does.
+func exec(path, text string) error {
+	file, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?mode=rw")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.Exec("PRAGMA busy_timeout = 5000"); err != nil {
+		return err
+	}
+	_, err = db.Exec(text)
+	return err
+}
