@@ -1,0 +1,190 @@
+package recorder_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/recorder"
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/sqlite"
+	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
+)
+
+// patience bounds every wait of a test: far above what it takes on a busy machine.
+const patience = 60 * time.Second
+
+// A rig is a real tape and a real database.
+type rig struct {
+	t      *testing.T
+	server *streamtest.Embedded
+	tape   *stream.TapeClient
+	path   string
+	reader store.Reading
+}
+
+func newRig(t *testing.T, opts ...streamtest.Option) *rig {
+	t.Helper()
+	server := streamtest.Server(t, opts...)
+	g := &rig{t: t, server: server, tape: server.Tape(streamtest.Admin), path: filepath.Join(t.TempDir(), "tapedeck.db")}
+	w := g.open()
+	g.reader = w.Reading()
+	return g
+}
+
+// open opens the database for one more recorder.
+func (g *rig) open() store.Recording {
+	g.t.Helper()
+	w := openAt(g.t, g.path)
+	return w
+}
+
+func openAt(t *testing.T, path string) store.Recording {
+	t.Helper()
+	w := sqlite.OpenWriter(path)
+	t.Cleanup(func() { _ = w.Close() })
+	if err := w.Migrate(t.Context(), func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// A running recorder.
+type running struct {
+	*recorder.Recorder
+	stop func() error // ends it in order and returns what Run returned
+	done chan struct{}
+	err  error // valid after done
+}
+
+func (g *rig) start(owner string, change ...func(*recorder.Config)) *running {
+	g.t.Helper()
+	w := g.open()
+	cfg := recorder.Config{
+		Log: slog.New(slog.NewTextHandler(g.t.Output(), nil)), Store: w, Reading: w.Reading(),
+		Tape: recorder.OnStream(g.server.Tape(streamtest.Admin)), Owner: owner,
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	r := &running{Recorder: recorder.New(cfg), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer close(r.done)
+		r.err = r.Run(ctx)
+	}()
+	r.stop = func() error {
+		cancel()
+		select {
+		case <-r.done:
+		case <-time.After(patience):
+			g.t.Fatal("the recorder does not stop")
+		}
+		return r.err
+	}
+	g.t.Cleanup(func() {
+		cancel()
+		<-r.done
+	})
+	return r
+}
+
+// ends waits until the recorder stops by itself.
+func (r *running) ends(t *testing.T) error {
+	t.Helper()
+	select {
+	case <-r.done:
+		return r.err
+	case <-time.After(patience):
+		t.Fatal("the recorder does not stop")
+		return nil
+	}
+}
+
+// publish stores events; each must be new.
+func (g *rig) publish(datas ...events.Data) {
+	g.t.Helper()
+	for _, data := range datas {
+		if _, err := g.tape.Publish(g.t.Context(), events.New("test", time.Now(), data)); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// await waits until a condition holds.
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+		time.Sleep(5 * time.Millisecond) // between two looks, not to order anything
+	}
+}
+
+// awaitJob waits until the recorded progress of a job is as wanted.
+func (g *rig) awaitJob(id, what string, is func(store.Progress) bool) store.Progress {
+	g.t.Helper()
+	var p store.Progress
+	await(g.t, fmt.Sprintf("job %s %s", id, what), func() bool {
+		view, _, err := g.reader.Job(g.t.Context(), id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			g.t.Fatal(err)
+		}
+		p = view.Progress
+		return err == nil && is(p)
+	})
+	return p
+}
+
+func announced(p store.Progress) bool { return p.AnnouncedSeq > 0 }
+
+// queued makes a legal JobQueued.
+func queued(id string, tickers ...string) *events.JobQueued {
+	return &events.JobQueued{
+		JobID: id, Kind: events.KindAnalysis, Origin: events.OriginAPI, Tickers: tickers, Capital: 100_000,
+		StrategyName: "balanced", StrategyHash: "h", Strategy: []byte(`{"name":"balanced"}`),
+		Options:  events.Options{RiskPercent: 1, PositionLimitPercent: 20, MinRiskReward: 1.5, Bars: 400},
+		Deadline: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC), RequestSHA256: "r",
+	}
+}
+
+// analyzed makes a legal TickerAnalyzed.
+func analyzed(id, ticker string) *events.TickerAnalyzed {
+	closing := 101.5
+	at := time.Date(2026, 11, 25, 10, 0, 0, 123456789, time.UTC)
+	return &events.TickerAnalyzed{
+		JobID: id, Ticker: ticker, Kind: events.KindAnalysis, StrategyName: "balanced", StrategyHash: "h",
+		Attempts: 1, StartedAt: at, CompletedAt: at.Add(time.Second), Analyzer: "a1",
+		Report: events.Report{
+			TradingDay: "2026-11-24", Verdict: events.Buy, Score: 0.25, Coverage: 1, Regime: "trending",
+			Plan:       events.Plan{Side: "buy", Entry: 100, Stop: 95, Target: 110, RiskReward: 2, Size: 10},
+			Numbers:    events.Numbers{Close: &closing},
+			Indicators: []events.Indicator{{Name: "rsi", Category: "momentum", Available: true, Values: map[string]float64{"rsi": 55}}},
+			Lineage:    events.Lineage{Provider: "csv", Adjustment: "split", Currency: "INR", Bars: 300, FirstBar: "2025-01-01", LastBar: "2026-11-24"},
+		},
+	}
+}
+
+// failed makes a legal TickerFailed.
+func failed(id, ticker string, code events.FailureCode) *events.TickerFailed {
+	return &events.TickerFailed{
+		JobID: id, Ticker: ticker, Kind: events.KindAnalysis, Code: code, Message: "no such ticker", Attempts: 1,
+		StartedAt: time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC), CompletedAt: time.Date(2026, 11, 25, 10, 0, 1, 0, time.UTC), Analyzer: "a1",
+	}
+}
+
+func names(prefix string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%s%d.NS", prefix, i)
+	}
+	return list
+}
