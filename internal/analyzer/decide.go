@@ -1,0 +1,65 @@
+package analyzer
+
+import (
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/analysis"
+	"github.com/tapedeck/tapedeck/internal/market"
+)
+
+// An Action is what follows from a failed attempt: deliver the item again
+// (the subscriber spaces the attempts out), or give up with Code and Message.
+type Action struct {
+	Retry   bool
+	Code    events.FailureCode
+	Message string
+}
+
+// errPanic is the cause of an attempt whose analysis panicked.
+var errPanic = errors.New("the analysis panicked")
+
+// Decide says what follows from attempt (from 1) having failed with err. After
+// the last attempt the cause of that attempt is the failure's code.
+func Decide(attempt int, err error) Action {
+	code := classify(err)
+	return Action{
+		Retry:   code.Retriable() && attempt < MaxAttempts,
+		Code:    code,
+		Message: clip(err.Error()),
+	}
+}
+
+// classify maps an error of the provider or the analysis to its failure code.
+func classify(err error) events.FailureCode {
+	var data *market.Error
+	switch {
+	case errors.Is(err, errPanic):
+		return events.FailurePanic
+	case errors.As(err, &data):
+		return events.FailureCode(data.Code).Known()
+	case errors.Is(err, context.DeadlineExceeded):
+		return events.FailureTimeout
+	case errors.Is(err, analysis.ErrShortHistory):
+		return events.FailureShortHistory
+	case errors.Is(err, analysis.ErrBadData):
+		return events.FailureBadData
+	case errors.Is(err, analysis.ErrParameters):
+		return events.FailureInvalidParameters
+	}
+	return events.FailureInternal
+}
+
+// clip cuts text to MessageBytes at a rune's border.
+func clip(text string) string {
+	if len(text) <= MessageBytes {
+		return text
+	}
+	cut := MessageBytes
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}

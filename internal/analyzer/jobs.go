@@ -1,0 +1,103 @@
+package analyzer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tapedeck/tapedeck/internal/strategy"
+	"github.com/tapedeck/tapedeck/internal/stream"
+)
+
+// errJobLost says that the tape no longer has the JobQueued of a work item.
+var errJobLost = errors.New("the tape does not have this job's JobQueued event")
+
+// jobs remembers what analyzers need of a job beyond its work items: the
+// strategy, read once, and whether it was cancelled, asked at most once per
+// CancelCheck. What a cancelled job has left in the work queue is purged.
+type jobs struct {
+	tape Tape
+	work Work
+	now  func() time.Time
+
+	mu      sync.Mutex // guards entries and order
+	entries map[string]*entry
+	order   []string // oldest first
+}
+
+type entry struct {
+	mu        sync.Mutex // guards the rest; held while the tape is asked
+	document  *strategy.Document
+	cancelled bool
+	checked   time.Time
+}
+
+func newJobs(tape Tape, work Work, now func() time.Time) *jobs {
+	return &jobs{tape: tape, work: work, now: now, entries: map[string]*entry{}}
+}
+
+// look returns the job's strategy, or cancelled. errJobLost and errors of the
+// strategy document are final, others may pass.
+func (j *jobs) look(ctx context.Context, id string) (doc strategy.Document, cancelled bool, err error) {
+	e := j.entry(id)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.cancelled && j.now().Sub(e.checked) >= CancelCheck {
+		switch _, err := j.tape.JobEvent(ctx, id, "cancelled"); {
+		case err == nil:
+			if err := j.work.Purge(ctx, id); err != nil {
+				return strategy.Document{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
+			}
+			e.cancelled = true
+		case !errors.Is(err, stream.ErrNotFound):
+			return strategy.Document{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
+		}
+		e.checked = j.now()
+	}
+	if e.cancelled {
+		return strategy.Document{}, true, nil
+	}
+	if e.document == nil {
+		if e.document, err = j.read(ctx, id); err != nil {
+			return strategy.Document{}, false, err
+		}
+	}
+	return *e.document, false, nil
+}
+
+func (j *jobs) read(ctx context.Context, id string) (*strategy.Document, error) {
+	recorded, err := j.tape.JobEvent(ctx, id, "queued")
+	if errors.Is(err, stream.ErrNotFound) {
+		return nil, errJobLost
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading job %s: %w", id, err)
+	}
+	queued, err := asQueued(recorded)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := strategy.Parse(queued.Strategy)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errStrategy, err)
+	}
+	return &doc, nil
+}
+
+func (j *jobs) entry(id string) *entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if e, ok := j.entries[id]; ok {
+		return e
+	}
+	if len(j.order) >= CachedJobs {
+		delete(j.entries, j.order[0])
+		j.order = append([]string(nil), j.order[1:]...)
+	}
+	e := &entry{}
+	j.entries[id] = e
+	j.order = append(j.order, id)
+	return e
+}

@@ -1,0 +1,45 @@
+package analyzer
+
+import "time"
+
+const (
+	// MaxAttempts is how often a ticker is tried while its failures may pass.
+	MaxAttempts = 5
+	// MaxDeliveries is how often a work item may be delivered without any
+	// outcome (analyzers that die with it in hand) before it fails as
+	// attempts_exhausted. Above MaxAttempts, so that restarts alone do not
+	// spend a ticker's attempts.
+	MaxDeliveries = 20
+	// AttemptTime is how long one attempt may take: a provider's slow answer
+	// with its own retries fits in, a hang does not hold a slot for ever.
+	AttemptTime = 60 * time.Second
+
+	// BatchMessages is the most outcomes in one atomic batch: half the
+	// server's limit, committed in about 10 ms.
+	BatchMessages = 500
+	// BatchBytes is the most bytes in one atomic batch: what the server takes
+	// in without stalling its other clients.
+	BatchBytes = 4 << 20
+	// CommitRetryBase is the wait before an unanswered batch is sent again.
+	CommitRetryBase = 100 * time.Millisecond
+	// CommitRetryMax bounds that wait: a server restart takes a few seconds.
+	CommitRetryMax = 5 * time.Second
+	// CommitTime is how long one publish of a batch may take.
+	CommitTime = 10 * time.Second
+	// MaxRefusals is how often a refused batch is cleaned of what is taken
+	// before its outcomes go out one by one.
+	MaxRefusals = 3
+
+	// MessageBytes is how much of an error's text goes into a TickerFailed.
+	MessageBytes = 1024
+	// CancelCheck is how old an answer to 'is this job cancelled' may be: one
+	// small read per job and analyzer in this time, and at most this much work
+	// for nothing after a cancel.
+	CancelCheck = 2 * time.Second
+	// CachedJobs is how many jobs' strategies are kept: more than are active
+	// at once, 64 KiB each at the worst.
+	CachedJobs = 256
+	// CloseTime is how long the Router waits for its handlers at the end: above
+	// the subscriber's grace time, which ends them.
+	CloseTime = 8 * time.Second
+)

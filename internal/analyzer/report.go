@@ -1,0 +1,52 @@
+package analyzer
+
+import (
+	"time"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/analysis"
+)
+
+const dayLayout = "2006-01-02"
+
+// wireReport is the one place where an analysis' report becomes the event's.
+func wireReport(r analysis.Report) events.Report {
+	report := events.Report{
+		TradingDay: day(r.TradingDay),
+		Verdict:    events.Verdict(r.Verdict),
+		Score:      r.Score,
+		Coverage:   r.Coverage,
+		Regime:     r.Regime,
+		Warnings:   r.Warnings,
+		Plan:       events.Plan(r.Plan),
+		Numbers:    events.Numbers(r.Numbers),
+		Indicators: make([]events.Indicator, len(r.Indicators)),
+		Lineage: events.Lineage{
+			Provider:   r.Lineage.Provider,
+			Synthetic:  r.Lineage.Synthetic,
+			Adjustment: string(r.Lineage.Adjustment),
+			Currency:   r.Lineage.Currency,
+			Bars:       r.Lineage.Bars,
+			FirstBar:   day(r.Lineage.FirstBar),
+			LastBar:    day(r.Lineage.LastBar),
+			Warnings:   r.Lineage.Warnings,
+		},
+	}
+	for i, in := range r.Indicators {
+		report.Indicators[i] = events.Indicator{
+			Name:           in.Name,
+			Category:       in.Category,
+			Available:      in.Available,
+			Values:         in.Values,
+			Vote:           in.Vote,
+			Certainty:      in.Certainty,
+			Weight:         in.Weight,
+			StrategyWeight: in.StrategyWeight,
+			Contribution:   in.Contribution,
+			Note:           in.Note,
+		}
+	}
+	return report
+}
+
+func day(t time.Time) string { return t.Format(dayLayout) }
