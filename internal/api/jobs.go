@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -308,6 +310,9 @@ func cancelReason(body []byte) (string, error) {
 	reason := or(f.text("reason"), "")
 	if len(reason) > maxReason {
 		f.wrong("reason", fmt.Sprintf("must have at most %d bytes", maxReason), reason)
+	}
+	if strings.ContainsFunc(reason, unicode.IsControl) {
+		f.wrong("reason", "must be a line of text", "")
 	}
 	if len(*f.errs) > 0 {
 		return "", invalid(*f.errs)

@@ -108,13 +108,24 @@ func (s *Server) predecessorSymbols(c *fiber.Ctx, f fields, sub *submission) err
 	if err != nil {
 		return fmt.Errorf("listing all symbols: %w", err)
 	}
-	if len(tickers) == 0 {
-		return problem(http.StatusBadRequest, "no_stocks_found", "the market lists no tickers; name symbols")
-	}
 	if len(tickers) > maxTickers {
 		return problem(http.StatusBadRequest, "no_stocks_found", fmt.Sprintf("the market lists %d tickers, at most %d make a job; name symbols", len(tickers), maxTickers))
 	}
-	sub.Tickers = tickers
+	seen := make(map[string]bool, len(tickers))
+	for _, name := range tickers {
+		canonical, err := ticker.Parse(name)
+		if err != nil {
+			s.log.Warn("the market lists what is no ticker; left out", "stage", "api", "err", err)
+			continue
+		}
+		if !seen[canonical] {
+			seen[canonical] = true
+			sub.Tickers = append(sub.Tickers, canonical)
+		}
+	}
+	if len(sub.Tickers) == 0 {
+		return problem(http.StatusBadRequest, "no_stocks_found", "the market lists no tickers; name symbols")
+	}
 	return nil
 }
 

@@ -95,8 +95,8 @@ func toProblem(err error) *Problem {
 		return tapeFull().because(err)
 	case errors.Is(err, stream.ErrUnavailable), errors.Is(err, stream.ErrNoStream):
 		return problem(http.StatusServiceUnavailable, "tape_unavailable", "the tape does not answer; try again").after(retryAfterBusy).because(err)
-	case errors.Is(err, store.ErrSchema):
-		return problem(http.StatusServiceUnavailable, "database_unavailable", "the database's tables are not ready; see tapedeck migrate").after(retryAfterBusy).because(err)
+	case errors.Is(err, store.ErrSchema), errors.Is(err, store.ErrNoDatabase):
+		return problem(http.StatusServiceUnavailable, "database_unavailable", "the database's tables are not ready; a recorder or tapedeck migrate makes them").after(retryAfterBusy).because(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem(http.StatusServiceUnavailable, "timeout", "it took too long; try again").after(retryAfterBusy).because(err)
 	}

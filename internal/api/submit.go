@@ -113,6 +113,9 @@ func (s *submission) takeStrategy(f fields) {
 		s.document = document
 	}
 	s.Strategy = s.document.Canonical()
+	if bytes.Contains(s.Strategy, []byte(`\u0000`)) { // no database takes it: the job would be accepted and never recorded
+		f.wrong("strategy", `must not hold \u0000`, "")
+	}
 }
 
 func builtinNames() string {
