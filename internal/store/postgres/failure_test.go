@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/store/postgres"
 	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
@@ -95,29 +97,60 @@ func TestKilledServer(t *testing.T) {
 // TestReaderAfterRestart: a read over connections that died with the old
 // server succeeds at once.
 func TestReaderAfterRestart(t *testing.T) {
+	url, options := database(t)
+	recording(t, options)
+	r := reading(t, options)
+	openAll(t, r, url)
+	admin := behind(t, url)
+	exec(t, admin, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'tapedeck'`)
+	eventually(t, "the backends are gone", func() bool { return backends(t, admin) == 0 })
+	if _, err := r.Position(t.Context()); err != nil {
+		t.Errorf("a read after all connections were ended: %v", err)
+	}
+	if n := backends(t, admin); n != 1 {
+		t.Errorf("%d connections after one read, want 1", n)
+	}
+}
+
+// TestReaderOfStoppedServer: an error, at once; and no error once it is back.
+func TestReaderOfStoppedServer(t *testing.T) {
 	server := postgrestest.Start(t, "", postgrestest.Options{})
 	options := postgres.Options{URL: server.URL()}
 	recording(t, options)
 	r := reading(t, options)
+	must(t, r.Ping(t.Context()))
+	server.Stop(true)
+	if _, err := r.Position(t.Context()); err == nil {
+		t.Error("a read of a stopped server succeeded")
+	}
+	server.Restart(t)
+	must(t, r.Ping(t.Context()))
+}
+
+// openAll makes a Reader open all of its connections, by reads that wait for a lock.
+func openAll(t *testing.T, r *postgres.Reader, url string) {
+	t.Helper()
+	blocker, watch := behind(t, url), behind(t, url)
+	exec(t, blocker, `BEGIN`)
+	exec(t, blocker, `LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE`)
 	var wg sync.WaitGroup
-	for range 20 { // opens a few connections
+	for range postgres.ReadConnections {
 		wg.Go(func() {
 			if _, err := r.Position(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+	eventually(t, "all connections wait", func() bool { return waiters(t, watch) == postgres.ReadConnections })
+	exec(t, blocker, `COMMIT`)
 	wg.Wait()
-	server.Stop(true)
-	if _, err := r.Position(t.Context()); err == nil {
-		t.Error("a read of a stopped server succeeded")
-	}
-	server.Restart(t)
-	for range 5 {
-		if _, err := r.Position(t.Context()); err != nil {
-			t.Errorf("a read after the restart: %v", err)
-		}
-	}
+}
+
+// backends counts the store's connections.
+func backends(t *testing.T, conn *pgx.Conn) int {
+	return query[int](t, conn, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'tapedeck'`)
 }
 
 // TestBlackHole lets the network swallow everything: calls fail within their

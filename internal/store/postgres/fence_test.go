@@ -59,10 +59,7 @@ func TestTakerWaitsForCommit(t *testing.T) {
 		_, err := second.Acquire(t.Context(), "second", leaseTime)
 		taken <- err
 	}()
-	eventually(t, "the taker waits for the commit", func() bool {
-		return query[int](t, watch, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-			AND application_name = 'tapedeck' AND wait_event_type = 'Lock'`) == 2
-	})
+	eventually(t, "the taker waits for the commit", func() bool { return waiters(t, watch) == 2 })
 	exec(t, blocker, `COMMIT`)
 
 	must(t, <-committed)

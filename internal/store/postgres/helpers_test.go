@@ -103,12 +103,17 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// waiting is true while a session of the store waits for a lock.
+// waiters counts the store's sessions that wait for a lock. conn is in no
+// transaction, where it would see the same all the time.
+func waiters(t testing.TB, conn *pgx.Conn) int {
+	t.Helper()
+	return query[int](t, conn, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'tapedeck' AND wait_event_type = 'Lock'`)
+}
+
+// waiting is true while one of them waits.
 func waiting(t testing.TB, conn *pgx.Conn) func() bool {
-	return func() bool {
-		return query[bool](t, conn, `SELECT EXISTS (SELECT FROM pg_stat_activity
-			WHERE datname = current_database() AND application_name = 'tapedeck' AND wait_event_type = 'Lock')`)
-	}
+	return func() bool { return waiters(t, conn) > 0 }
 }
 
 func database(t testing.TB) (string, postgres.Options) {

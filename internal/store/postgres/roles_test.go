@@ -60,6 +60,21 @@ func TestReaderRole(t *testing.T) {
 	wantReadOnly()
 }
 
+// TestRoleMadeDuringRebuild: a role that is younger than the shadow can read
+// the tables when they are swapped in.
+func TestRoleMadeDuringRebuild(t *testing.T) {
+	admin := postgrestest.Database(t)
+	role := postgrestest.Name("reader")
+	w := recording(t, postgres.Options{URL: admin, ReaderRole: role})
+	lease := acquire(t, w, "first")
+	shadow, err := w.Shadow(t.Context())
+	must(t, err)
+	must(t, postgrestest.Exec(admin, "CREATE ROLE "+role+" LOGIN"))
+	t.Cleanup(func() { must(t, postgrestest.Exec(admin, "DROP OWNED BY "+role+" CASCADE", "DROP ROLE "+role)) })
+	must(t, shadow.Swap(t.Context(), lease))
+	must(t, reading(t, postgres.Options{URL: postgrestest.WithUser(admin, role)}).Ping(t.Context()))
+}
+
 // TestReaderSessionIsReadOnly: an owner's URL given to the api does not let it write.
 func TestReaderSessionIsReadOnly(t *testing.T) {
 	_, options := database(t)
