@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -16,17 +17,21 @@ import (
 // Log is how a program reports on itself, on standard error.
 type Log struct {
 	// LogLevel is the least level that is written: debug, info, warn or error.
-	// Per job lines are info, per ticker lines debug.
-	LogLevel string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	// Per job lines are info, per ticker lines debug. Without it a server
+	// writes from info on, the demonstration and the other commands from warn on.
+	LogLevel string `name:"log-level" enum:",debug,info,warn,error" default:"" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error."`
 	// LogFormat is text for people or json for machines.
 	LogFormat string `name:"log-format" enum:"text,json" default:"text" help:"Log lines as text or json."`
 }
 
-// Logger returns the logger that the settings describe.
-func (l Log) Logger() *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
-		level = slog.LevelInfo // kong's enum lets nothing else through
+// Logger returns the logger that the settings describe; usual is the level
+// where they say nothing.
+func (l Log) Logger(usual slog.Level) *slog.Logger {
+	level := usual
+	if l.LogLevel != "" {
+		if err := level.UnmarshalText([]byte(l.LogLevel)); err != nil {
+			level = usual // kong's enum lets nothing else through
+		}
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if l.LogFormat == "json" {
@@ -45,6 +50,17 @@ type NATS struct {
 	NATSUser string `name:"nats-user" placeholder:"NAME" help:"User on the external nats-server; the role's name by default."`
 	// NATSPassword is that user's password.
 	NATSPassword Secret `name:"nats-password" placeholder:"PASSWORD" help:"Password on the external nats-server; better from a file: TAPEDECK_NATS_PASSWORD_FILE."`
+}
+
+// RolePasswords are those of the roles that run in one process against an
+// external server: the same variables that nats.conf reads.
+type RolePasswords struct {
+	// NATSAPIPassword is the password of user api.
+	NATSAPIPassword Secret `name:"nats-api-password" placeholder:"PASSWORD" help:"Password of user api on an external nats-server."`
+	// NATSAnalyzerPassword is the password of user analyzer.
+	NATSAnalyzerPassword Secret `name:"nats-analyzer-password" placeholder:"PASSWORD" help:"Password of user analyzer on an external nats-server."`
+	// NATSRecorderPassword is the password of user recorder.
+	NATSRecorderPassword Secret `name:"nats-recorder-password" placeholder:"PASSWORD" help:"Password of user recorder on an external nats-server."`
 }
 
 // Database is where results are recorded and read.
@@ -82,6 +98,14 @@ type Analyzer struct {
 	Concurrency int `name:"concurrency" default:"0" help:"Tickers in hand at a time; 0 means four per processor."`
 }
 
+// Slots is the number of tickers in hand at a time.
+func (a Analyzer) Slots() int {
+	if a.Concurrency > 0 {
+		return a.Concurrency
+	}
+	return 4 * runtime.NumCPU()
+}
+
 // Reconcile is how the recorder's process looks for work that went missing.
 type Reconcile struct {
 	// ReconcileEvery is the time between two looks. Work that was lost is
@@ -106,4 +130,11 @@ func Require(value, flag, env, example string) error {
 		return nil
 	}
 	return fmt.Errorf("--%s (or %s) is missing; for example %s", flag, env, example)
+}
+
+// Symbols is what "all symbols" means where the api knows no market provider.
+type Symbols struct {
+	// SymbolsUniverse is the built-in universe that a submission on the
+	// predecessor's URL without symbols stands for.
+	SymbolsUniverse string `name:"symbols-universe" default:"nifty50" placeholder:"NAME" help:"Universe that a submission without symbols on the predecessor's URL stands for."`
 }

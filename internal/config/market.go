@@ -36,3 +36,6 @@ func (m Market) Open() (market.Provider, error) {
 	}
 	return nil, fmt.Errorf("--market %q is neither synthetic nor csv:DIR", m.Market)
 }
+
+// ListsTickers reports whether the provider knows all its tickers.
+func (m Market) ListsTickers() bool { return m.Market != "synthetic" }

@@ -67,3 +67,18 @@ func Signals(ctx context.Context) (context.Context, context.CancelFunc) {
 	context.AfterFunc(ctx, stop) // from here on the default action is back
 	return ctx, stop
 }
+
+// While runs work beside a service: the service is stopped when work is done,
+// and work when the service fails.
+func While(ctx context.Context, service, work func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		defer cancel()
+		served <- service(ctx)
+	}()
+	err := work(ctx)
+	cancel()
+	return errors.Join(err, <-served)
+}

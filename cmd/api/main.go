@@ -1,0 +1,71 @@
+// Command api accepts jobs over HTTP and shows what was recorded. It publishes
+// to NATS and reads the database; it never writes there.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tapedeck/tapedeck/internal/api"
+	"github.com/tapedeck/tapedeck/internal/config"
+	"github.com/tapedeck/tapedeck/internal/daemon"
+	"github.com/tapedeck/tapedeck/internal/store/dsn"
+	"github.com/tapedeck/tapedeck/internal/stream"
+)
+
+type settings struct {
+	config.Log
+	config.NATS
+	config.Database
+	config.HTTP
+	config.Symbols
+}
+
+func main() {
+	var s settings
+	config.Parse(&s, "api", "Accept jobs over HTTP and show what was recorded.")
+	ctx, stop := daemon.Signals(context.Background())
+	defer stop()
+	if err := run(ctx, s); err != nil {
+		s.Logger(slog.LevelInfo).Error("api stopped", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings) error {
+	log := s.Logger(slog.LevelInfo)
+	if err := config.Require(s.NATSURL, "nats-url", "TAPEDECK_NATS_URL", "--nats-url nats://127.0.0.1:4222"); err != nil {
+		return err
+	}
+	if err := config.Require(s.DatabaseURL.Reveal(), "database-url", "TAPEDECK_DATABASE_URL", "--database-url postgres://reader@127.0.0.1/tapedeck"); err != nil {
+		return err
+	}
+	listener, err := s.HTTP.Listen()
+	if err != nil {
+		return err
+	}
+	nc, err := stream.Connect(stream.ConnectConfig{
+		URL: s.NATSURL, Role: stream.RoleAPI, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("opening JetStream: %w", err)
+	}
+	reading, err := dsn.OpenReader(s.DatabaseURL.Reveal(), dsn.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	defer reading.Close()
+	server := api.New(api.Config{
+		Logger: log, Tape: stream.NewTape(js, log), Reader: reading, Universe: s.SymbolsUniverse, Hosts: s.AllowedHosts,
+	})
+	return daemon.Run(ctx, daemon.Part{Name: "api", Run: func(ctx context.Context) error { return server.Run(ctx, listener) }})
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/client"
+)
+
+type analyzeCmd struct {
+	server
+	following
+	Tickers  []string `arg:"" optional:"" name:"ticker" help:"Tickers, such as TCS.NS or AAPL."`
+	Universe string   `placeholder:"NAME|@FILE" help:"A universe such as nifty50 instead of tickers, or a file with a ticker per line."`
+	Capital  float64  `help:"Capital for each plan, in the ticker's currency; the server's default is 100000."`
+	Strategy string   `placeholder:"NAME|@FILE" help:"A strategy such as balanced, or a file with a strategy document."`
+	Key      string   `name:"idempotency-key" placeholder:"KEY" help:"The same key and request give the same job, however often they are sent."`
+	Detach   bool     `help:"Print the job's id and do not follow it."`
+}
+
+// Run submits a job, follows it, and prints its verdicts.
+func (cmd analyzeCmd) Run(a *app) error {
+	c, err := cmd.client()
+	if err != nil {
+		return err
+	}
+	submission, err := cmd.submission()
+	if err != nil {
+		return err
+	}
+	accepted, err := submit(a.ctx, func(ctx context.Context, key string) (client.Accepted, error) {
+		if cmd.Key != "" {
+			key = cmd.Key
+		}
+		return c.Submit(ctx, submission, key)
+	})
+	if err != nil {
+		return err
+	}
+	return a.accepted(c, accepted, cmd.Detach, cmd.JSON, cmd.following)
+}
+
+func (cmd analyzeCmd) submission() (client.Submission, error) {
+	s := client.Submission{Tickers: cmd.Tickers, Capital: cmd.Capital}
+	if path, isFile := strings.CutPrefix(cmd.Universe, "@"); isFile {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return s, fmt.Errorf("reading --universe: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				s.Tickers = append(s.Tickers, line)
+			}
+		}
+	} else {
+		s.Universe = cmd.Universe
+	}
+	if len(s.Tickers) == 0 && s.Universe == "" {
+		return s, usage("name tickers or a --universe; for example: tapedeck analyze TCS.NS INFY.NS")
+	}
+	if cmd.Capital < 0 {
+		return s, usage("--capital must be more than 0")
+	}
+	switch path, isFile := strings.CutPrefix(cmd.Strategy, "@"); {
+	case isFile:
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return s, fmt.Errorf("reading --strategy: %w", err)
+		}
+		if !json.Valid(text) {
+			return s, fmt.Errorf("reading --strategy: %s is not JSON", path)
+		}
+		s.Strategy = text
+	case cmd.Strategy != "":
+		s.Strategy, _ = json.Marshal(cmd.Strategy) // a string always encodes
+	}
+	return s, nil
+}
+
+// submit sends until the server has answered for certain.
+func submit(ctx context.Context, send func(ctx context.Context, key string) (client.Accepted, error)) (client.Accepted, error) {
+	key := uuid.NewString()
+	for try := 1; ; try++ {
+		accepted, err := send(ctx, key)
+		if err == nil || try == submitTries || !retriable(err) {
+			return accepted, err
+		}
+		select {
+		case <-ctx.Done():
+			return accepted, ctx.Err()
+		case <-time.After(time.Duration(try) * time.Second):
+		}
+	}
+}
+
+// accepted follows a new job to its end, prints its verdicts and failures, and
+// gives the exit code.
+func (a *app) accepted(c *client.Client, accepted client.Accepted, detach, asJSON bool, f following) error {
+	if detach {
+		if asJSON {
+			return printJSON(a.out, []client.Accepted{accepted})
+		}
+		fmt.Fprintln(a.out, accepted.JobID)
+		return nil
+	}
+	job, err := a.follow(c, accepted.JobID, f)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			fmt.Fprintf(a.err, "job %s goes on; follow it with: tapedeck watch %s\n", accepted.JobID, accepted.JobID)
+		}
+		return err
+	}
+	results, err := collect(a.ctx, url.Values{}, 0, func(ctx context.Context, query url.Values) (client.Page[client.Result], error) {
+		return c.Results(ctx, job.JobID, query)
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.printResults(results, asJSON); err != nil {
+		return err
+	}
+	if err := a.printFailures(c, job); err != nil {
+		return err
+	}
+	return f.verdict(job)
+}
+
+// printFailures lists the failed tickers with their reasons beside the results.
+func (a *app) printFailures(c *client.Client, job client.Job) error {
+	if job.Failed == 0 {
+		return nil
+	}
+	query := url.Values{"status": {"failed"}}
+	details, err := collect(a.ctx, query, defaultLimit, func(ctx context.Context, query url.Values) (client.Page[client.Detail], error) {
+		return c.Details(ctx, job.JobID, query)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "\n%d of %d tickers failed:\n", job.Failed, job.Total)
+	t := newTable("TICKER", "CODE", "MESSAGE")
+	for _, d := range details {
+		t.add(d.Ticker, string(d.Code), oneLine(d.ErrorMessage, 100))
+	}
+	t.write(a.err, nil)
+	if job.Failed > len(details) {
+		fmt.Fprintf(a.err, "... and %d more: tapedeck job %s --status failed\n", job.Failed-len(details), job.JobID)
+	}
+	return nil
+}
+
+// verdict is the exit code that a job's end asks for.
+func (f following) verdict(job client.Job) error {
+	failed := fmt.Sprintf("job %s: %s, %d of %d tickers failed", job.JobID, job.Status, job.Failed, job.Total)
+	switch {
+	case job.Status == events.StatusCancelled:
+		return exitError{exitFailed, fmt.Sprintf("job %s was cancelled", job.JobID)}
+	case f.FailOn == "any" && job.Failed > 0, f.FailOn == "all" && job.Failed == job.Total:
+		return exitError{exitFailed, failed}
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/client"
+)
+
+// A table is columns of text; numbers stand to the right.
+type table struct {
+	head  []string
+	right []bool
+	rows  [][]string
+}
+
+// newTable takes the column titles; those that begin with ">" stand to the right.
+func newTable(titles ...string) *table {
+	t := &table{}
+	for _, title := range titles {
+		name, right := strings.CutPrefix(title, ">")
+		t.head = append(t.head, name)
+		t.right = append(t.right, right)
+	}
+	return t
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// write prints the table; paint colours a cell after it was padded.
+func (t *table) write(w io.Writer, paint func(column int, cell, padded string) string) {
+	widths := make([]int, len(t.head))
+	for _, row := range append([][]string{t.head}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for n, row := range append([][]string{t.head}, t.rows...) {
+		var line strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			padded := cell + pad
+			if t.right[i] {
+				padded = pad + cell
+			}
+			if paint != nil && n > 0 {
+				padded = paint(i, cell, padded)
+			}
+			if i > 0 {
+				line.WriteString("  ")
+			}
+			line.WriteString(padded)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// printResults prints verdicts as a table, or as JSON lines.
+func (a *app) printResults(results []client.Result, asJSON bool) error {
+	if asJSON {
+		return printJSON(a.out, results)
+	}
+	t := newTable("TICKER", "DAY", "VERDICT", ">SCORE", ">CLOSE", ">ENTRY", ">STOP", ">TARGET", ">SIZE", "DATA")
+	for _, r := range results {
+		data := "real"
+		if r.Synthetic {
+			data = "synthetic"
+		}
+		t.add(r.Ticker, r.TradingDay, string(r.Verdict), fmt.Sprintf("%+.3f", r.Score), number(r.Numbers.Close),
+			price(r.Plan.Entry), price(r.Plan.Stop), price(r.Plan.Target), fmt.Sprint(r.Plan.Size), data)
+	}
+	t.write(a.out, a.paintVerdict)
+	return nil
+}
+
+// paintVerdict colours the verdict's column green or red.
+func (a *app) paintVerdict(_ int, cell, padded string) string {
+	if !a.color {
+		return padded
+	}
+	switch events.Verdict(cell) {
+	case events.StrongBuy:
+		return "\x1b[1;32m" + padded + "\x1b[0m"
+	case events.Buy:
+		return "\x1b[32m" + padded + "\x1b[0m"
+	case events.Sell:
+		return "\x1b[31m" + padded + "\x1b[0m"
+	case events.StrongSell:
+		return "\x1b[1;31m" + padded + "\x1b[0m"
+	}
+	return padded
+}
+
+// printJSON prints each item on a line of its own.
+func printJSON[T any](w io.Writer, items []T) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	for _, item := range items {
+		if err := encoder.Encode(item); err != nil {
+			return fmt.Errorf("writing the output: %w", err)
+		}
+	}
+	return nil
+}
+
+func number(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return price(*v)
+}
+
+func price(v float64) string { return fmt.Sprintf("%.2f", v) }
+
+func clock(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+func oneLine(text string, most int) string {
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-1]) + "…"
+}

@@ -1,0 +1,213 @@
+// Package standalone runs all roles in one process: the embedded NATS server
+// and SQLite in a data directory, unless addresses say otherwise. Each role
+// has a connection of its own with its own rights, as it has in a process of
+// its own; what differs is only what is wired here.
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tapedeck/tapedeck/internal/analyzer"
+	"github.com/tapedeck/tapedeck/internal/api"
+	"github.com/tapedeck/tapedeck/internal/daemon"
+	"github.com/tapedeck/tapedeck/internal/dispatcher"
+	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/natsd"
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/dsn"
+	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/stream/pubsub"
+)
+
+// Config is what a deck is made of. Log, DataDir, Listener and Provider are needed.
+type Config struct {
+	Log *slog.Logger
+	// DataDir holds the tape and the database unless addresses say otherwise.
+	DataDir  string
+	Listener net.Listener // the api's
+	Provider market.Provider
+	// ListsTickers says that the provider knows all its tickers: then "all
+	// symbols" on the predecessor's URL means those, else the NIFTY 50.
+	ListsTickers bool
+	Slots        int // tickers in hand at a time
+	// ReconcileEvery is the time between two looks for work that went missing.
+	ReconcileEvery time.Duration
+	AllowedHosts   []string
+
+	// NATSListen opens the embedded server to other programs; empty keeps it shut.
+	NATSListen string
+	// NATSURL is an external server; empty embeds one. Passwords are those of
+	// its roles.
+	NATSURL   string
+	Passwords map[stream.Role]string
+	// DatabaseURL is sqlite:PATH or postgres://...; empty is SQLite in DataDir.
+	DatabaseURL string
+}
+
+// DatabaseFile is the name of the SQLite database in the data directory.
+const DatabaseFile = "tapedeck.db"
+
+// A Deck is everything in one process. Make it with Open, run it once.
+type Deck struct {
+	cfg     Config
+	log     *slog.Logger
+	server  *natsd.Server // nil with an external one
+	writer  store.Recording
+	reading store.Reading
+	conns   []*nats.Conn
+}
+
+// Open starts the embedded server, opens the database and brings both up to
+// this program. Nothing is worked on before Run. Close it in any case.
+func Open(ctx context.Context, cfg Config) (*Deck, error) {
+	d := &Deck{cfg: cfg, log: cfg.Log}
+	if err := d.open(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Deck) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(d.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	if d.cfg.NATSURL == "" {
+		if d.server, err = natsd.Start(natsd.Config{DataDir: d.cfg.DataDir, Listen: d.cfg.NATSListen, Logger: d.log}); err != nil {
+			return err
+		}
+		js, err := d.connect(stream.RoleProvisioner)
+		if err != nil {
+			return err
+		}
+		if err := stream.Provision(ctx, js, stream.Limits{}); err != nil {
+			return err
+		}
+	}
+	address := d.DatabaseURL()
+	if d.writer, err = dsn.OpenWriter(address, dsn.Options{Logger: d.log}); err != nil {
+		return err
+	}
+	if err := d.writer.Migrate(ctx, func(line string) { d.log.Info(line) }); err != nil {
+		return fmt.Errorf("migrating the database: %w", err)
+	}
+	d.reading, err = dsn.OpenReader(address, dsn.Options{Logger: d.log})
+	return err
+}
+
+// DatabaseURL is where results are recorded.
+func (d *Deck) DatabaseURL() string {
+	if d.cfg.DatabaseURL != "" {
+		return d.cfg.DatabaseURL
+	}
+	return "sqlite:" + filepath.Join(d.cfg.DataDir, DatabaseFile)
+}
+
+// NATSURL is where other programs reach the tape; empty if they cannot.
+func (d *Deck) NATSURL() string {
+	if d.server != nil {
+		return d.server.URL()
+	}
+	return d.cfg.NATSURL
+}
+
+// connect opens a role's own connection.
+func (d *Deck) connect(role stream.Role) (jetstream.JetStream, error) {
+	config := stream.ConnectConfig{URL: d.cfg.NATSURL, Role: role, Password: d.cfg.Passwords[role], Logger: d.log}
+	if d.server != nil {
+		config.InProcess, config.Password = d.server, d.server.Password(role)
+	}
+	nc, err := stream.Connect(config)
+	if err != nil {
+		return nil, err
+	}
+	d.conns = append(d.conns, nc)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return nil, fmt.Errorf("opening JetStream: %w", err)
+	}
+	return js, nil
+}
+
+// Run works until ctx ends, then stops in order: the api takes nothing more
+// in, the analyzers finish what they hold, the recorder records it.
+func (d *Deck) Run(ctx context.Context) error {
+	apiPart, err := d.api()
+	if err != nil {
+		return err
+	}
+	analyzerParts, err := d.analyzer()
+	if err != nil {
+		return err
+	}
+	recorderParts, err := d.recorder()
+	if err != nil {
+		return err
+	}
+	parts := append([]daemon.Part{apiPart}, analyzerParts...)
+	return daemon.Run(ctx, append(parts, recorderParts...)...)
+}
+
+// Close ends the connections, the database and the server, in this order.
+func (d *Deck) Close() error {
+	var errs []error
+	for _, nc := range d.conns {
+		nc.Close()
+	}
+	if d.reading != nil {
+		errs = append(errs, d.reading.Close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.writer.Close())
+	}
+	if d.server != nil {
+		d.server.Shutdown()
+	}
+	return errors.Join(errs...)
+}
+
+func (d *Deck) api() (daemon.Part, error) {
+	js, err := d.connect(stream.RoleAPI)
+	if err != nil {
+		return daemon.Part{}, err
+	}
+	config := api.Config{
+		Logger: d.log,
+		Tape:   stream.NewTape(js, d.log),
+		Reader: d.reading,
+		Hosts:  d.cfg.AllowedHosts,
+	}
+	if d.server != nil {
+		config.SyncProfile = "always" // nats.conf says so, and a test holds it to that
+	}
+	if d.cfg.ListsTickers {
+		config.Lister = d.cfg.Provider.Tickers
+	}
+	server := api.New(config)
+	return daemon.Part{Name: "api", Run: func(ctx context.Context) error { return server.Run(ctx, d.cfg.Listener) }}, nil
+}
+
+func (d *Deck) analyzer() ([]daemon.Part, error) {
+	js, err := d.connect(stream.RoleAnalyzer)
+	if err != nil {
+		return nil, err
+	}
+	items, err := pubsub.NewSubscriber(pubsub.SubscriberConfig{Conn: js.Conn(), Topics: pubsub.LaneTopics, Slots: d.cfg.Slots, Logger: d.log})
+	if err != nil {
+		return nil, err
+	}
+	const name = "analyzer-embedded"
+	tape, work := stream.NewTape(js, d.log), stream.NewWork(js, d.log)
+	dispatch := dispatcher.New(d.log, tape, work, "tapedeck/"+name)
+	analyze := analyzer.New(analyzer.Config{Log: d.log, Tape: tape, Work: work, Items: items, Provider: d.cfg.Provider, Name: name})
+	return []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}, nil
+}
