@@ -16,14 +16,15 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
-// render makes the effective configuration: the variables of the passwords in
-// front, the users of subscribers at their line.
-func render(conf []byte, passwords map[stream.Role]string, users map[string]string) ([]byte, error) {
+// render makes the effective configuration: the variables in front, the users
+// of subscribers at their line.
+func render(conf []byte, dir string, passwords map[stream.Role]string, users map[string]string) ([]byte, error) {
 	if bytes.Count(conf, []byte(stream.ConfSubscribers)) != 1 {
 		return nil, fmt.Errorf("reading nats.conf: the line %q must stand there once", stream.ConfSubscribers)
 	}
 	var out bytes.Buffer
 	out.WriteString("# Written by tapedeck at each start and change. Edit nats.conf instead.\n")
+	fmt.Fprintf(&out, "%s: %q\n", stream.StoreVariable, dir)
 	for _, role := range stream.Roles() {
 		fmt.Fprintf(&out, "%s: %q\n", stream.PasswordVariable(role), passwords[role])
 	}

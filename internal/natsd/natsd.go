@@ -127,7 +127,7 @@ func (s *Server) options() (*server.Options, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf, err := render(s.cfg.Conf, s.passwords, users)
+	conf, err := render(s.cfg.Conf, s.paths.dir, s.passwords, users)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,10 @@ const (
 	ConfSubscribers = "    # subscribers: paste here what `tapedeck subscriber add` prints\n"
 )
 
+// StoreVariable is the variable of nats.conf that holds the directory of the
+// streams.
+const StoreVariable = "TAPEDECK_NATS_STORE_DIR"
+
 // PasswordVariable is the environment variable, and the variable of nats.conf,
 // that holds a role's password.
 func PasswordVariable(role Role) string {

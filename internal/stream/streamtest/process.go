@@ -51,30 +51,36 @@ func Process(tb testing.TB, dir string, opts ...Option) *Proc {
 // connections.
 func (p *Proc) Start() {
 	p.tb.Helper()
+	if err := p.start(binary(p.tb)); err != nil {
+		p.tb.Fatalf("starting nats-server: %v", err)
+	}
+}
+
+func (p *Proc) start(binary string) error {
 	log, err := os.OpenFile(filepath.Join(p.dir, "nats-server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		p.tb.Fatal(err)
+		return err
 	}
 	defer log.Close() // the child has its own
-	p.cmd = exec.Command(binary(p.tb), "-c", filepath.Join(p.dir, "nats.conf"), "-sd", p.dir, "-a", "127.0.0.1", "-p", fmt.Sprint(p.port))
+	p.cmd = exec.Command(binary, "-c", filepath.Join(p.dir, "nats.conf"), "-a", "127.0.0.1", "-p", fmt.Sprint(p.port))
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.Env = os.Environ()
+	p.cmd.Env = append(os.Environ(), stream.StoreVariable+"="+p.dir)
 	for _, role := range stream.Roles() {
 		p.cmd.Env = append(p.cmd.Env, stream.PasswordVariable(role)+"="+p.Password(role))
 	}
 	if err := p.cmd.Start(); err != nil {
-		p.tb.Fatalf("starting nats-server: %v", err)
+		return err
 	}
 	deadline := time.Now().Add(patience)
 	for {
 		nc, err := nats.Connect(p.URL(), nats.UserInfo(string(Admin), adminPassword))
 		if err == nil {
 			nc.Close()
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
 			text, _ := os.ReadFile(log.Name())
-			p.tb.Fatalf("nats-server does not answer: %v\n%s", err, text)
+			return fmt.Errorf("it does not answer: %w\n%s", err, text)
 		}
 		time.Sleep(20 * time.Millisecond) // poll a port: nothing else tells
 	}
@@ -88,6 +94,37 @@ func (p *Proc) Kill() {
 	p.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
 	p.cmd.Wait()         //nolint:errcheck // killed
 	p.cmd = nil
+}
+
+// Supervise starts the server again whenever it ends, and then calls started,
+// until stop.
+func (p *Proc) Supervise(started func()) (stop func()) {
+	ended := make(chan struct{})
+	done := make(chan struct{})
+	cmd, path := p.cmd, binary(p.tb)
+	go func() {
+		defer close(done)
+		for {
+			cmd.Wait() //nolint:errcheck // killed, by whomever
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			if err := p.start(path); err != nil {
+				p.tb.Errorf("starting nats-server again: %v", err)
+				return
+			}
+			cmd = p.cmd
+			started()
+		}
+	}()
+	return func() {
+		close(ended)
+		p.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
+		<-done
+		p.cmd = nil
+	}
 }
 
 // Pid is the process id of the running server, for signals such as SIGSTOP.
