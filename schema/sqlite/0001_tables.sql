@@ -50,10 +50,11 @@ CREATE TABLE progress (
     CHECK (analyzed + failed + cancelled <= total)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX progress_created ON progress (created_at DESC, job_id DESC);
-CREATE INDEX progress_status ON progress (status, created_at DESC, job_id DESC);
+-- Each list has one index that fits it, and no other that a planner could take for it.
 CREATE INDEX progress_active ON progress (created_at DESC, job_id DESC) WHERE status IN ('queued', 'running');
-CREATE INDEX progress_unannounced ON progress (created_at, job_id)
-    WHERE status IN ('completed', 'failed', 'cancelled') AND announced_seq = 0;
+CREATE INDEX progress_ended ON progress (status, created_at DESC, job_id DESC)
+    WHERE status IN ('completed', 'failed', 'cancelled');
+CREATE INDEX progress_unannounced ON progress (created_at, job_id) WHERE announced_seq = 0;
 
 -- The outcome of one ticker of a job: written once. A ticker without one is pending.
 CREATE TABLE details (

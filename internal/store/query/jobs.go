@@ -9,10 +9,12 @@ import (
 	"github.com/tapedeck/tapedeck/internal/store"
 )
 
-// The conditions are spelled as in the partial indexes, so that these serve them.
+// The conditions are spelled as in the partial indexes, so that these serve
+// them. Unannounced jobs are few: the rest of their condition names no index.
 const (
 	isActive    = `p.status IN ('queued', 'running')`
-	isSilentEnd = `p.status IN ('completed', 'failed', 'cancelled') AND p.announced_seq = 0`
+	isEnded     = `p.status IN ('completed', 'failed', 'cancelled')`
+	isSilentEnd = `p.announced_seq = 0 AND p.status NOT IN ('queued', 'running')`
 )
 
 // Job implements store.Reader.
@@ -41,7 +43,8 @@ func (r *Reader) Jobs(ctx context.Context, q store.JobsQuery) (list store.Page[s
 		return list, fmt.Errorf("%w: active and a status exclude each other", store.ErrQuery)
 	}
 	s := selectFrom(jobViewColumns, jobViews+` WHERE 1 = 1`).
-		addIf(q.Active, ` AND `+isActive).
+		addIf(q.Active || q.Status != "" && !q.Status.Ended(), ` AND `+isActive).
+		addIf(q.Status.Ended(), ` AND `+isEnded).
 		addIf(q.Status != "", ` AND p.status = ?`, string(q.Status))
 	if q.After != "" {
 		after, err := decodeCursor(q.After, "jobs", 1, 1, 0)
