@@ -43,6 +43,11 @@ type cli struct {
 	History historyCmd `cmd:"" group:"use" help:"Show the results of a ticker, newest first."`
 	Watch   watchCmd   `cmd:"" group:"use" help:"Follow a job, or everything, as it happens."`
 
+	Subscriber subscriberCmd `cmd:"" group:"operate" help:"Let a program outside follow the tape."`
+	Provision  provisionCmd  `cmd:"" group:"operate" help:"Make or update the streams on an external NATS server."`
+	Migrate    migrateCmd    `cmd:"" group:"operate" help:"Bring the database's tables up to this program."`
+	Doctor     doctorCmd     `cmd:"" group:"operate" help:"Look at every part and say what is wrong and what to do."`
+
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
