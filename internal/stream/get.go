@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -67,4 +68,45 @@ func leaderGet(ctx context.Context, nc *nats.Conn, request []byte) (Message, err
 		}
 	}
 	return Message{Subject: m.Subject, Header: header, Data: m.Data, Seq: m.Seq, At: storedAt(m.Time)}, nil
+}
+
+// errTooMany says that a multi-get asked for more subjects than the server gives.
+var errTooMany = errors.New("too many subjects in one multi-get")
+
+// lastSubjects returns the subjects of the last message under each filter, and
+// whether there are more than fit into one answer. The server sends the
+// messages too; lastBytes bounds them.
+func lastSubjects(ctx context.Context, nc *nats.Conn, filters []string) (subjects []string, more bool, err error) {
+	body, err := json.Marshal(map[string]any{"multi_last": filters, "max_bytes": lastBytes})
+	if err != nil {
+		return nil, false, fmt.Errorf("encoding a multi-get: %w", err)
+	}
+	sub, err := nc.SubscribeSync(nc.NewInbox())
+	if err != nil {
+		return nil, false, err
+	}
+	defer sub.Unsubscribe() //nolint:errcheck // the connection may be gone, and the subscription with it
+	if err := nc.PublishRequest("$JS.API.DIRECT.GET."+Tape, sub.Subject, body); err != nil {
+		return nil, false, err
+	}
+	for {
+		msg, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		switch status := msg.Header.Get("Status"); status {
+		case "": // a message
+			subjects = append(subjects, msg.Header.Get(jetstream.SubjectHeader))
+		case "204": // the end of the answer
+			return subjects, msg.Header.Get("Nats-Num-Pending") != "0", nil
+		case "404":
+			return subjects, false, nil
+		case "413":
+			return nil, false, errTooMany
+		case "503":
+			return nil, false, nats.ErrNoResponders
+		default:
+			return nil, false, fmt.Errorf("multi-get refused: %s %s", status, msg.Header.Get("Description"))
+		}
+	}
 }

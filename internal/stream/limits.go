@@ -1,6 +1,10 @@
 package stream
 
-import "time"
+import (
+	"time"
+
+	"github.com/tapedeck/tapedeck/events"
+)
 
 // The limits of the streams. A full stream refuses new messages (ErrFull) and
 // never drops old ones.
@@ -11,10 +15,8 @@ const (
 	// DefaultWorkMaxBytes holds about two million outstanding work items, two
 	// hundred jobs of the largest size.
 	DefaultWorkMaxBytes = 1 << 30
-	// MaxEventBytes is the largest body of one event: JobQueued with 10,000
-	// tickers and a 64 KiB strategy stays below it, and it leaves room for
-	// headers under the server's max_payload of 1 MiB.
-	MaxEventBytes = 900 << 10
+	// MaxEventBytes is the largest body of one event.
+	MaxEventBytes = events.MaxBodyBytes
 	// MaxBatch is the most messages of one atomic batch: the server's default.
 	MaxBatch = 1000
 	// MaxBatchBytes is the largest atomic batch. The server keeps an open batch
@@ -65,6 +67,9 @@ const (
 	// maxGetSubjects is how many outcomes one multi-get asks for. The server
 	// refuses more than 1,024.
 	maxGetSubjects = 1000
+	// lastBytes is where the server cuts the answer to a multi-get: its own
+	// default, 64 MB, is what a client holds before it drops messages.
+	lastBytes = 8 << 20
 	// tailWindow and tailWindowBytes are what a tail prefetches: enough to keep
 	// the next batch of 500 ready while the database commits the last one.
 	tailWindow      = 1024

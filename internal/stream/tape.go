@@ -177,8 +177,14 @@ func (c *TapeClient) takenGuards(ctx context.Context, guards []string) ([]string
 		for guard := range asked {
 			subjects = append(subjects, guard)
 		}
-		got, more, err := c.multiGet(ctx, subjects)
-		if errors.Is(err, jetstreamext.ErrBatchUnsupported) && len(guards) > 1 {
+		var got []string
+		var more bool
+		err := retry(ctx, c.log, "reading last messages", func(ctx context.Context) error {
+			var err error
+			got, more, err = lastSubjects(ctx, c.js.Conn(), subjects)
+			return err
+		})
+		if errors.Is(err, errTooMany) && len(guards) > 1 {
 			return c.takenHalves(ctx, guards)
 		}
 		if err != nil {
@@ -204,30 +210,6 @@ func (c *TapeClient) takenHalves(ctx context.Context, guards []string) ([]string
 	}
 	high, err := c.takenGuards(ctx, guards[len(guards)/2:])
 	return append(low, high...), err
-}
-
-// multiGet returns the subjects of the last messages under each filter, and
-// whether the server has more of them.
-func (c *TapeClient) multiGet(ctx context.Context, filters []string) (subjects []string, more bool, err error) {
-	err = retry(ctx, c.log, "reading last messages", func(ctx context.Context) error {
-		subjects, more = nil, false
-		msgs, err := jetstreamext.GetLastMsgsFor(ctx, c.js, Tape, filters)
-		if err != nil {
-			return err
-		}
-		for msg, err := range msgs {
-			if errors.Is(err, jetstreamext.ErrNoMessages) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			subjects = append(subjects, msg.Subject)
-			more = msg.Header.Get("Nats-Num-Pending") != "0"
-		}
-		return ctx.Err()
-	})
-	return subjects, more, err
 }
 
 // JobEvent reads the event of a job of which there is at most one: what is
@@ -301,11 +283,11 @@ func (c *TapeClient) get(ctx context.Context, req getRequest) (Message, error) {
 
 func guarded(ev events.Event) (*nats.Msg, error) {
 	msg, err := events.Encode(ev)
-	if err != nil {
-		return nil, err
+	if errors.Is(err, events.ErrTooLarge) {
+		return nil, fmt.Errorf("publishing: %w: %w", ErrTooLarge, err)
 	}
-	if len(msg.Data) > MaxEventBytes {
-		return nil, fmt.Errorf("publishing %s: %w: %d bytes, at most %d", msg.Subject, ErrTooLarge, len(msg.Data), MaxEventBytes)
+	if err != nil {
+		return nil, fmt.Errorf("publishing: %w", err)
 	}
 	setGuard(msg, guardOf(msg.Subject))
 	return msg, nil
