@@ -23,6 +23,21 @@ func dial(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// dialLong opens a connection for what works on whole tables: its statements
+// take as long as they take, up to the context. Locks it does not wait for
+// any longer than others do.
+func dialLong(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	conn, err := dial(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, `SET statement_timeout = 0`); err != nil {
+		shut(conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
 // shut closes a connection: a word to the server, if it takes it at once.
 func shut(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)

@@ -1,10 +1,8 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
-	"io"
-	"net"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -168,7 +166,7 @@ func TestBlackHole(t *testing.T) {
 	if _, err := r.Position(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	link.freeze()
+	link.swallow(requests, answers)
 	var wg sync.WaitGroup
 	for range 4 { // two have to wait for a connection
 		wg.Go(func() {
@@ -179,9 +177,41 @@ func TestBlackHole(t *testing.T) {
 		within(t, "a renewal", postgres.WriteTimeout+time.Second, func() error { return w.Renew(t.Context(), lease) })
 	})
 	wg.Wait()
-	link.thaw()
+	link.swallow()
 	must(t, r.Ping(t.Context()))
 	must(t, w.Renew(t.Context(), lease))
+}
+
+// TestLostAnswer: the commit happens, its answer does not arrive. The error
+// leaves open what happened, and the lease taken again tells.
+func TestLostAnswer(t *testing.T) {
+	server := postgrestest.Start(t, "", postgrestest.Options{TCP: true})
+	link := newLink(t, server.URL())
+	w := recording(t, postgres.Options{URL: link.url})
+	steps := storetest.Tape(10, 3, 5)
+	most := len(steps) - 3 // the first commit prepares the statements of the second, which takes answers
+	lease := commit(t, w, acquire(t, w, "first"), steps[:most])
+
+	link.swallow(answers)
+	direct := reading(t, postgres.Options{URL: server.URL()})
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, next := storetest.Batch(steps[most:])
+	result := make(chan error, 1)
+	go func() { result <- w.Commit(ctx, lease, next, changes) }()
+	eventually(t, "the batch is committed", func() bool {
+		at, err := direct.Position(t.Context())
+		must(t, err)
+		return at == next
+	})
+	cancel()
+	err := <-result
+	if err == nil || errors.Is(err, store.ErrFenced) || errors.Is(err, store.ErrConstraint) {
+		t.Errorf("a commit without an answer: %v, want an error that leaves open what happened", err)
+	}
+	link.swallow()
+	if again := acquire(t, w, "first"); again.Position != next {
+		t.Errorf("the lease taken again stands at %+v, want %+v", again.Position, next)
+	}
 }
 
 func within(t *testing.T, what string, limit time.Duration, f func() error) {
@@ -191,65 +221,6 @@ func within(t *testing.T, what string, limit time.Duration, f func() error) {
 		t.Errorf("%s through a black hole: %v after %v, want an error within %v", what, err, elapsed, limit)
 	}
 }
-
-// A link passes bytes on to a server until it is frozen, then swallows them.
-type link struct {
-	url    string
-	server string
-	mu     sync.Mutex // guards frozen
-	frozen bool
-}
-
-func newLink(t *testing.T, serverURL string) *link {
-	t.Helper()
-	u, err := url.Parse(serverURL)
-	must(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	t.Cleanup(func() { listener.Close() })
-	l := &link{server: u.Host}
-	u.Host = listener.Addr().String()
-	l.url = u.String()
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", l.server)
-			if err != nil {
-				client.Close()
-				continue
-			}
-			go l.pass(server, client)
-			go l.pass(client, server)
-		}
-	}()
-	return l
-}
-
-func (l *link) pass(to, from net.Conn) {
-	defer to.Close()
-	buffer := make([]byte, 1<<16)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil && !errors.Is(err, io.EOF) || n == 0 {
-			return
-		}
-		l.mu.Lock()
-		frozen := l.frozen
-		l.mu.Unlock()
-		if !frozen {
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-	}
-}
-
-func (l *link) set(frozen bool) { l.mu.Lock(); l.frozen = frozen; l.mu.Unlock() }
-func (l *link) freeze()         { l.set(true) }
-func (l *link) thaw()           { l.set(false) }
 
 // TestSlowStatement: the server ends a statement that takes too long.
 func TestSlowStatement(t *testing.T) {

@@ -16,9 +16,9 @@ const ReadTimeout = 5 * time.Second
 const ReadConnections = 8
 
 // WriteTimeout bounds one call of a Writer. A commit of 500 events takes some
-// 30 ms; a call that takes longer than a lease has lost it anyway, and a
+// 40 ms; a call that takes longer than a lease (6 s) has lost it anyway, and a
 // connection into a black hole must not hold the recorder for ever.
-const WriteTimeout = 15 * time.Second
+const WriteTimeout = 10 * time.Second
 
 // LockTimeout is how long a Writer or a migration waits for another's lock: a
 // lock of ours is held for less than a commit, unless its holder is stuck.

@@ -16,7 +16,7 @@ import (
 func (w *Writer) Migrate(ctx context.Context, say func(line string)) error {
 	ctx, cancel := context.WithTimeout(ctx, longTimeout)
 	defer cancel()
-	conn, err := dial(ctx, w.config)
+	conn, err := dialLong(ctx, w.config)
 	if err != nil {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
@@ -101,7 +101,7 @@ func (m migrator) Apply(ctx context.Context, step schema.Migration) error {
 	}
 	defer tx.Rollback(ctx) // does nothing after the commit
 	// The file is a constant of this program, of many statements without arguments.
-	text := `SET LOCAL statement_timeout = 0;` + migrationsTable + step.SQL
+	text := migrationsTable + step.SQL
 	if _, err := m.conn.PgConn().Exec(ctx, text).ReadAll(); err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type Options struct {
 	// ReadConnections is how many connections a Reader opens at most. Zero is
 	// the constant of that name.
 	ReadConnections int
-	// Logger hears of migrations, rebuilds and lost connections. Nil is silence.
+	// Logger hears of what went wrong without making a call fail. Nil is silence.
 	Logger *slog.Logger
 }
 

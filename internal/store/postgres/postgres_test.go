@@ -3,11 +3,16 @@ package postgres_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/store/postgres"
 	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
 	"github.com/tapedeck/tapedeck/internal/store/storetest"
 )
+
+// TestMain sees to it that nothing of the store outlives its Close.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStore(t *testing.T) {
 	storetest.Test(t, func(t *testing.T) storetest.Database {

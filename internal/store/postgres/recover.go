@@ -43,7 +43,7 @@ WHERE id = 1`
 func (w *Writer) AcceptLoss(ctx context.Context, lease store.Lease, position store.Position, reason string) (saved string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, longTimeout)
 	defer cancel()
-	conn, err := dial(ctx, w.config)
+	conn, err := dialLong(ctx, w.config)
 	if err != nil {
 		return "", fmt.Errorf("accepting a loss: %w", err)
 	}
@@ -66,9 +66,6 @@ func (w *Writer) AcceptLoss(ctx context.Context, lease store.Lease, position sto
 }
 
 func acceptLoss(ctx context.Context, tx pgx.Tx, lease store.Lease, position store.Position, reason string) (string, error) {
-	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
-		return "", err
-	}
 	at := lease.Position
 	if err := one(tx.Exec(ctx, holdSQL, lease.Owner, lease.Epoch, at.Stream,
 		store.CreatedNanos(at.Created), int64(at.Seq), at.Anchor)); err != nil {

@@ -42,7 +42,7 @@ func (s *Shadow) make(ctx context.Context) error {
 func (s *Shadow) drop(ctx context.Context, schemas ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, longTimeout)
 	defer cancel()
-	conn, err := dial(ctx, s.config)
+	conn, err := dialLong(ctx, s.config)
 	if err != nil {
 		return err
 	}

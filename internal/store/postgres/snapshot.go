@@ -17,8 +17,9 @@ import (
 // wait for nobody but a swap, which takes milliseconds.
 const beginSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE checkpoint IN ACCESS SHARE MODE`
 
-// unboundedSQL takes the limit off the statements of a dump, which reads all rows.
-const unboundedSQL = beginSQL + `; SET LOCAL statement_timeout = 0`
+// unboundedSQL takes the limits off a dump, which reads all rows and, compared
+// with another, may wait for that one between two tables.
+const unboundedSQL = beginSQL + `; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0`
 
 // begin sends one of the two constants in one message; they have no arguments.
 func begin(ctx context.Context, conn *pgx.Conn, sql string) error {
