@@ -27,6 +27,7 @@ const patience = 20 * time.Second
 type rig struct {
 	t    *testing.T
 	url  string
+	nats *streamtest.Embedded
 	tape *stream.TapeClient
 	api  *stream.TapeClient // the tape as the api's role sees it
 
@@ -37,8 +38,13 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*api.Config)) *rig {
 	t.Helper()
-	server := streamtest.Server(t)
-	r := &rig{t: t, tape: server.Tape(streamtest.Admin), api: server.Tape(stream.RoleAPI), projection: recorder.NewProjection()}
+	return newRigOn(t, streamtest.Server(t), change...)
+}
+
+// newRigOn is newRig on a NATS server of the test's own making.
+func newRigOn(t *testing.T, server *streamtest.Embedded, change ...func(*api.Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, nats: server, tape: server.Tape(streamtest.Admin), api: server.Tape(stream.RoleAPI), projection: recorder.NewProjection()}
 	r.writer = openDatabase(t)
 	lease, err := r.writer.Acquire(t.Context(), "test", time.Hour)
 	if err != nil {

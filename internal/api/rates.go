@@ -110,6 +110,8 @@ func newTapeFill(tape Tape, now func() time.Time) *tapeFill {
 
 // check reports whether the tape is too full for new jobs.
 func (f *tapeFill) check(ctx context.Context) (full bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	select {
 	case <-f.turn:
 	case <-ctx.Done():

@@ -2,14 +2,17 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/live"
@@ -96,19 +99,40 @@ func New(config Config) *Server {
 		stop:    make(chan struct{}),
 	}
 	s.app = fiber.New(fiber.Config{
-		Immutable:               true, // fasthttp reuses its buffers
-		BodyLimit:               bodyLimit,
-		Concurrency:             limits.Concurrency,
-		ReadBufferSize:          readBuffer,
-		ReadTimeout:             readTimeout,
-		WriteTimeout:            writeTimeout,
-		IdleTimeout:             idleTimeout,
-		EnableTrustedProxyCheck: true, // no proxy is trusted: X-Forwarded-* are anyone's words
-		ErrorHandler:            s.sendError,
-		DisableStartupMessage:   true,
+		Immutable:                    true, // fasthttp reuses its buffers
+		BodyLimit:                    bodyLimit,
+		Concurrency:                  limits.Concurrency,
+		ReadBufferSize:               readBuffer,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		DisablePreParseMultipartForm: true, // no route takes a form
+		EnableTrustedProxyCheck:      true, // no proxy is trusted: X-Forwarded-* are anyone's words
+		ErrorHandler:                 s.sendError,
+		DisableStartupMessage:        true,
 	})
 	s.routes()
+	s.app.Server().Handler = knownMethods(s.app.Server().Handler)
 	return s
+}
+
+// knownMethods answers unknown methods, which Fiber answers in plain text
+// before any middleware.
+func knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			next(ctx)
+			return
+		}
+		p := fromStatus(fasthttp.StatusNotImplemented)
+		body, err := json.Marshal(p)
+		if err != nil {
+			body = nil // texts and numbers always encode
+		}
+		ctx.SetStatusCode(p.Status)
+		ctx.SetContentType("application/problem+json")
+		ctx.SetBody(body)
+	}
 }
 
 // Run serves on listener until ctx ends, then ends the streams and lets open

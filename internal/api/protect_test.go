@@ -1,0 +1,318 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tapedeck/tapedeck/internal/api"
+	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
+)
+
+// marker stands in hostile requests and must never come back.
+const marker = "ECHO-MARKER-7f3a"
+
+// raw sends bytes as they are and returns all that comes back until the
+// server closes or a second passes in silence.
+func (r *rig) raw(request string) string {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+		r.t.Fatal(err)
+	}
+	text, _ := io.ReadAll(conn) // a deadline or a reset ends it; what came counts
+	return string(text)
+}
+
+func postOf(host, headers, body string) string {
+	return fmt.Sprintf("POST /api/v1/jobs HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\nConnection: close\r\n\r\n%s", host, headers, len(body), body)
+}
+
+// TestForeignPages: a page of another site, or one whose name was rebound to
+// our address, gets nothing done.
+func TestForeignPages(t *testing.T) {
+	r := newRig(t)
+	host := strings.TrimPrefix(r.url, "http://")
+	job := `{"tickers":["TCS.NS"]}`
+	const asJSON = "Content-Type: application/json\r\n"
+	cases := []struct {
+		name, request string
+		status        int
+	}{
+		{"ours", postOf(host, asJSON, job), 202},
+		{"localhost", postOf("localhost:1", asJSON, job), 202},
+		{"charset", postOf(host, "Content-Type: application/json; charset=utf-8\r\n", job), 202},
+		{"our own page", postOf(host, asJSON+"Origin: http://"+host+"\r\nSec-Fetch-Site: same-origin\r\n", job), 202},
+		{"foreign host", postOf("evil.example", asJSON, job), 421},
+		{"foreign address", postOf("192.0.2.7", asJSON, job), 421},
+		{"no host", "POST /api/v1/jobs HTTP/1.0\r\n" + asJSON + "Content-Length: 0\r\n\r\n", 421},
+		{"foreign host reads", "GET /api/v1/jobs HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", 421},
+		{"forwarded host", postOf("evil.example", asJSON+"X-Forwarded-Host: "+host+"\r\n", job), 421},
+		{"foreign origin", postOf(host, asJSON+"Origin: http://evil.example\r\n", job), 403},
+		{"null origin", postOf(host, asJSON+"Origin: null\r\n", job), 403},
+		{"other port", postOf(host, asJSON+"Origin: http://127.0.0.1:1\r\n", job), 403},
+		{"cross-site", postOf(host, asJSON+"Sec-Fetch-Site: cross-site\r\n", job), 403},
+		{"same-site", postOf(host, asJSON+"Sec-Fetch-Site: same-site\r\n", job), 403},
+		{"text", postOf(host, "Content-Type: text/plain\r\n", job), 415},
+		{"form", postOf(host, "Content-Type: application/x-www-form-urlencoded\r\n", job), 415},
+		{"multipart", postOf(host, "Content-Type: multipart/form-data; boundary=x\r\n", job), 415},
+		{"no type", postOf(host, "", job), 415},
+	}
+	accepted := uint64(0)
+	for _, c := range cases {
+		answer := r.raw(c.request)
+		if !strings.Contains(answer, fmt.Sprintf("HTTP/1.1 %d ", c.status)) {
+			t.Errorf("%s: want %d: %.200q", c.name, c.status, answer)
+		}
+		if c.status == 202 {
+			accepted++
+		}
+	}
+	if last := r.lastSeq(); last != accepted {
+		t.Errorf("%d events on the tape, want %d", last, accepted)
+	}
+	named := newRig(t, func(c *api.Config) { c.Hosts = []string{"deck.example"} })
+	if answer := named.raw(postOf("deck.example:80", asJSON, job)); !strings.Contains(answer, " 202 ") {
+		t.Errorf("an allowed host: %.200q", answer)
+	}
+}
+
+// TestMalformed: nothing malformed is answered with a success, with the
+// request's own bytes or by a second answer, and every answer is a problem document.
+func TestMalformed(t *testing.T) {
+	r := newRig(t)
+	host := strings.TrimPrefix(r.url, "http://")
+	head := "POST /api/v1/jobs HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/json\r\n"
+	inner := "GET /" + marker + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
+	cases := map[string]string{
+		"garbage":            marker + "\r\n\r\n",
+		"no such path":       "GET /" + marker + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n",
+		"bad method":         marker + " /api/v1/jobs HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n",
+		"two lengths":        head + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + inner,
+		"length and chunked": head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + inner,
+		"negative length":    head + "Content-Length: -1\r\n\r\n" + inner,
+		"huge length":        head + "Content-Length: 99999999999999999999\r\n\r\n" + inner,
+		"over the limit":     head + "Content-Length: 1048577\r\n\r\n" + inner,
+		"bad chunk":          head + "Transfer-Encoding: chunked\r\n\r\n" + marker + "\r\n",
+		"long header":        head + "X: " + strings.Repeat(marker, 1000) + "\r\n\r\n",
+		"space before colon": head + "Content-Length : 5\r\n\r\n" + inner,
+		"illegal ticker":     postOf(host, "Content-Type: application/json\r\n", `{"tickers":["`+strings.Repeat("x", 60)+marker+`"]}`),
+		"broken JSON":        postOf(host, "Content-Type: application/json\r\n", `{"`+marker),
+		"unknown field":      postOf(host, "Content-Type: application/json\r\n", `{"`+strings.Repeat("x", 60)+marker+`":1}`),
+	}
+	for name, request := range cases {
+		answer := r.raw(request)
+		if strings.Contains(answer, marker) {
+			t.Errorf("%s: the answer echoes the request: %.300q", name, answer)
+		}
+		if strings.Contains(answer, "HTTP/1.1 2") || strings.Contains(answer, "HTTP/1.1 500") {
+			t.Errorf("%s: %.200q", name, answer)
+		}
+		if answer != "" && (strings.Count(answer, "HTTP/1.1 ") != 1 || !strings.Contains(answer, "application/problem+json")) {
+			t.Errorf("%s: not one problem document: %.300q", name, answer)
+		}
+	}
+	if last := r.lastSeq(); last != 0 {
+		t.Errorf("%d events were published", last)
+	}
+}
+
+// TestBodyLimit: the last byte that fits, and one more, which is refused by
+// its announcement.
+func TestBodyLimit(t *testing.T) {
+	r := newRig(t)
+	r.post("/api/v1/jobs", `{"tickers":["A"]`+strings.Repeat(" ", 1<<20-17)+"}").want(http.StatusAccepted)
+	answer := r.raw("POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n")
+	if !strings.Contains(answer, "HTTP/1.1 413 ") || !strings.Contains(answer, `"code":"too_large"`) {
+		t.Errorf("%.300q", answer)
+	}
+}
+
+func TestMethods(t *testing.T) {
+	r := newRig(t)
+	answer := r.call(http.MethodDelete, "/api/v1/jobs", "").want(http.StatusMethodNotAllowed)
+	if allow := answer.Header.Get("Allow"); !strings.Contains(allow, "GET") || !strings.Contains(allow, "POST") {
+		t.Errorf("Allow: %q", allow)
+	}
+	if answer.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%v", answer.Header)
+	}
+	if head := r.call(http.MethodHead, "/api/v1/jobs", "").want(http.StatusOK); len(head.Body) != 0 {
+		t.Errorf("HEAD with a body: %s", head.Body)
+	}
+}
+
+// TestRateLimit: the burst passes, one more does not, time gives it back.
+func TestRateLimit(t *testing.T) {
+	var mu sync.Mutex
+	now := time.Now()
+	r := newRig(t, func(c *api.Config) {
+		c.Limits = api.Limits{SubmitRate: 0.5, SubmitBurst: 3}
+		c.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	})
+	for range 3 {
+		r.submit(`{"tickers":["A"]}`)
+	}
+	answer := r.post("/api/v1/jobs", `{"tickers":["A"]}`, "X-Forwarded-For", "192.0.2.1", "X-Real-IP", "192.0.2.1").want(http.StatusTooManyRequests)
+	if answer.Header.Get("Retry-After") != "2" {
+		t.Errorf("Retry-After %q", answer.Header.Get("Retry-After"))
+	}
+	mu.Lock()
+	now = now.Add(2 * time.Second)
+	mu.Unlock()
+	r.submit(`{"tickers":["A"]}`)
+	if last := r.lastSeq(); last != 4 {
+		t.Errorf("%d jobs on the tape, want 4", last)
+	}
+}
+
+// TestFullTape: above four fifths new jobs are refused; a replay of an
+// accepted one is answered.
+func TestFullTape(t *testing.T) {
+	const maxBytes = 256 << 10
+	server := streamtest.Server(t, streamtest.WithLimits(stream.Limits{TapeMaxBytes: maxBytes}))
+	var mu sync.Mutex
+	now := time.Now()
+	r := newRigOn(t, server, func(c *api.Config) {
+		c.Clock = func() time.Time { mu.Lock(); defer mu.Unlock(); now = now.Add(2 * time.Second); return now } // no state is fresh
+	})
+	tickers := make([]string, 1000)
+	for i := range tickers {
+		tickers[i] = fmt.Sprintf("T%d.NS", i)
+	}
+	body := `{"tickers":["` + strings.Join(tickers, `","`) + `"]}`
+	r.post("/api/v1/jobs", body, "Idempotency-Key", "first").want(http.StatusAccepted)
+	for range 100 {
+		answer := r.post("/api/v1/jobs", body)
+		if answer.Status == http.StatusAccepted {
+			continue
+		}
+		answer.want(http.StatusServiceUnavailable)
+		state, err := r.tape.State(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.text("code") != "tape_full" || answer.Header.Get("Retry-After") == "" || float64(state.Bytes) < 0.8*maxBytes {
+			t.Errorf("at %d of %d bytes: %s", state.Bytes, maxBytes, answer.Body)
+		}
+		replay := r.post("/api/v1/jobs", body, "Idempotency-Key", "first").want(http.StatusAccepted)
+		if replay.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%v", replay.Header)
+		}
+		r.get("/readyz").want(http.StatusServiceUnavailable)
+		return
+	}
+	t.Error("the tape took everything")
+}
+
+// TestNATSAway: a submission while NATS is away is no success and no promise;
+// with a key it is repeated and exists once.
+func TestNATSAway(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.submit(`{"tickers":["A"]}`) // the tape's state is known for a second
+	r.nats.Stop()
+	answer := r.post("/api/v1/jobs", `{"tickers":["B"]}`, "Idempotency-Key", "k").want(http.StatusServiceUnavailable)
+	if answer.Header.Get("Retry-After") == "" {
+		t.Errorf("no Retry-After: %s", answer.Body)
+	}
+	if tree := answer.json(); tree["code"] == "outcome_unknown" && tree["job_id"] == nil {
+		t.Errorf("no job id: %s", answer.Body)
+	}
+	ready := r.get("/readyz").want(http.StatusServiceUnavailable)
+	if !strings.Contains(string(ready.Body), `{"name":"nats","status":"fail"`) {
+		t.Errorf("%s", ready.Body)
+	}
+	r.get("/livez").want(http.StatusOK)
+	r.nats.Start()
+	deadline := time.Now().Add(patience)
+	for {
+		again := r.post("/api/v1/jobs", `{"tickers":["B"]}`, "Idempotency-Key", "k")
+		if again.Status == http.StatusAccepted {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %s", again.Status, again.Body)
+		}
+	}
+	if last := r.lastSeq(); last != 2 {
+		t.Errorf("%d jobs on the tape, want 2", last)
+	}
+}
+
+func TestHealthAndMetrics(t *testing.T) {
+	r := newRig(t, func(c *api.Config) { c.SyncProfile = "always" })
+	r.submit(`{"tickers":["A"]}`)
+	ready := r.get("/readyz").want(http.StatusOK).json()
+	names := map[string]any{}
+	for _, one := range ready["checks"].([]any) {
+		check := one.(map[string]any)
+		names[check["name"].(string)] = check["status"]
+	}
+	for _, name := range []string{"nats", "tape", "database", "recorder_lag", "sync_profile"} {
+		if names[name] != "ok" {
+			t.Errorf("%s: %v", name, names[name])
+		}
+	}
+	r.get("/api/v1/jobs/" + marker).want(http.StatusNotFound)
+	r.get("/" + marker).want(http.StatusNotFound)
+	text := string(r.get("/metrics").want(http.StatusOK).Body)
+	for _, line := range []string{
+		`tapedeck_http_requests_total{method="POST",route="/api/v1/jobs",status="202"} 1`,
+		`tapedeck_http_requests_total{method="GET",route="/api/v1/jobs/:id",status="404"} 1`,
+		`tapedeck_http_requests_total{method="GET",route="none",status="404"} 1`,
+		`tapedeck_http_request_duration_seconds_count{route="/api/v1/jobs"} 1`,
+		`tapedeck_recorder_lag_events 1`, `tapedeck_tape_last_seq 1`, `tapedeck_sse_streams 0`,
+	} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no line %s in\n%s", line, text)
+		}
+	}
+	if strings.Contains(text, marker) {
+		t.Error("a request's path became a label")
+	}
+	scanner := bufio.NewScanner(strings.NewReader(text))
+	for scanner.Scan() {
+		if line := scanner.Text(); !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "tapedeck_") {
+			t.Errorf("odd line %q", line)
+		}
+	}
+}
+
+// TestSlowRequests: a client that drips is cut off, also in the head.
+func TestSlowRequests(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the read timeout")
+	}
+	t.Parallel()
+	r := newRig(t)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := conn.SetReadDeadline(begin.Add(2 * patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil && strings.Contains(err.Error(), "timeout") {
+		t.Errorf("still open after %v", time.Since(begin))
+	}
+}
