@@ -121,28 +121,36 @@ func TestReplayStopsWhenToldTo(t *testing.T) {
 	}
 }
 
-// More events than one request holds, and a server that restarts meanwhile:
-// each comes once and in order.
+// More events than one request holds, and a server that restarts and
+// connections that break meanwhile: each comes once and in order.
 func TestReplaySurvivesRestart(t *testing.T) {
-	tape := eventstest.New(t)
 	const n = 1200
-	data := make([]events.Data, n)
-	for i := range data {
-		data[i] = eventstest.Failed("job", fmt.Sprintf("T%d", i), events.FailureNoData)
-	}
-	tape.Publish(data...)
-	var next uint64 = 1
-	err := events.Replay(t.Context(), tape.NC, events.ReplayConfig{}, func(r events.Recorded) error {
-		if r.Seq != next {
-			return fmt.Errorf("sequence %d, want %d", r.Seq, next)
-		}
-		if next++; r.Seq == 100 || r.Seq == 700 {
-			tape.Restart()
-		}
-		return nil
-	})
-	if err != nil || next != n+1 {
-		t.Errorf("stopped before %d: %v", next, err)
+	for name, config := range map[string]events.ReplayConfig{"all": {}, "a job": {JobID: "job"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tape := eventstest.New(t)
+			data := []events.Data{eventstest.Job("job")}
+			for i := range n - 1 {
+				data = append(data, eventstest.Failed("job", fmt.Sprintf("T%d", i), events.FailureNoData))
+			}
+			tape.Publish(data...)
+			var next uint64 = 1
+			err := events.Replay(t.Context(), tape.NC, config, func(r events.Recorded) error {
+				if r.Seq != next {
+					return fmt.Errorf("sequence %d, want %d", r.Seq, next)
+				}
+				switch next++; r.Seq {
+				case 1, 520:
+					return tape.NC.ForceReconnect()
+				case 100, 700:
+					tape.Restart()
+				}
+				return nil
+			})
+			if err != nil || next != n+1 {
+				t.Errorf("stopped before %d: %v", next, err)
+			}
+		})
 	}
 }
 
@@ -179,6 +187,7 @@ func TestReplayNoticesGaps(t *testing.T) {
 		"the middle, by time":         {[]uint64{3}, events.ReplayConfig{FromTime: clock(0).AddDate(-1, 0, 0)}, events.ErrGap},
 		"the first asked for":         {[]uint64{3}, events.ReplayConfig{FromSeq: 3}, events.ErrGap},
 		"the end":                     {[]uint64{5}, events.ReplayConfig{}, events.ErrGap},
+		"the job's part asked for":    {[]uint64{1, 2}, events.ReplayConfig{JobID: "later", FromSeq: 2}, events.ErrGap},
 		"the job's beginning":         {[]uint64{1}, events.ReplayConfig{JobID: "job"}, events.ErrGap},
 		"the beginning, but the jobs": {[]uint64{1}, events.ReplayConfig{JobID: "later"}, nil},
 	} {

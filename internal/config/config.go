@@ -93,17 +93,20 @@ type Market struct {
 
 // Analyzer is how much an analyzer does at a time.
 type Analyzer struct {
-	// Concurrency is the number of tickers in hand at a time. 0 means four per
-	// processor: enough to hide the provider's and the tape's latency.
-	Concurrency int `name:"concurrency" default:"0" help:"Tickers in hand at a time; 0 means four per processor."`
+	// Concurrency is the number of tickers in hand at a time. 0 means sixteen
+	// per processor: most of them wait for the provider or for the batch that
+	// stores their outcome.
+	Concurrency int `name:"concurrency" default:"0" help:"Tickers in hand at a time; 0 means sixteen per processor."`
 }
+
+const slotsPerProcessor = 16
 
 // Slots is the number of tickers in hand at a time.
 func (a Analyzer) Slots() int {
 	if a.Concurrency > 0 {
 		return a.Concurrency
 	}
-	return 4 * runtime.NumCPU()
+	return slotsPerProcessor * runtime.NumCPU()
 }
 
 // Reconcile is how the recorder's process looks for work that went missing.

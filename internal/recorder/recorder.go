@@ -58,6 +58,8 @@ type Store interface {
 type Reading interface {
 	store.Backlog
 	store.Dumper
+	// Position is the checkpoint.
+	Position(ctx context.Context) (store.Position, error)
 }
 
 // Config is what a Recorder is made of. All fields but Now and Seed are needed.
@@ -78,12 +80,13 @@ type Config struct {
 // A Recorder records the tape while it holds the lease, and stands by while
 // another does. Safe for concurrent use, but Run runs once.
 type Recorder struct {
-	cfg      Config
-	log      *slog.Logger
-	requests chan request // pauses for a swap
-	rebuild  sync.Mutex   // held by the one rebuild
-	status   atomic.Pointer[Status]
-	lead     leadership
+	cfg        Config
+	log        *slog.Logger
+	requests   chan request  // pauses for a swap
+	stopped    chan struct{} // closed when Run has ended
+	rebuilding sync.Mutex    // held by the one rebuild
+	status     atomic.Pointer[Status]
+	lead       leadership
 }
 
 // New makes a recorder; Run starts it.
@@ -94,7 +97,7 @@ func New(cfg Config) *Recorder {
 	if cfg.Seed == 0 {
 		cfg.Seed = uint64(cfg.Now().UnixNano())
 	}
-	r := &Recorder{cfg: cfg, log: cfg.Log.With("stage", "recorder"), requests: make(chan request)}
+	r := &Recorder{cfg: cfg, log: cfg.Log.With("stage", "recorder"), requests: make(chan request), stopped: make(chan struct{})}
 	r.lead.changed = make(chan struct{})
 	r.status.Store(&Status{Role: RoleStandby})
 	return r
@@ -107,6 +110,7 @@ func New(cfg Config) *Recorder {
 // (ErrEvent), or the schema does not fit (store.ErrSchema, store.ErrNoDatabase).
 // Everything else it waits out.
 func (r *Recorder) Run(ctx context.Context) error {
+	defer close(r.stopped)
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	d := &driver{

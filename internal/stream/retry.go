@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // retry calls once and again while the outcome is ErrUnavailable, with a
@@ -14,12 +16,12 @@ import (
 // passed. Errors come back classified and with what was being done. When the
 // caller's own ctx was cancelled the error is both ErrUnavailable (an attempt
 // may have arrived) and the context's.
-func retry(ctx context.Context, log *slog.Logger, what string, call func(context.Context) error) error {
+func retry(ctx context.Context, nc *nats.Conn, log *slog.Logger, what string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, publishPatience)
 	defer cancel()
 	wait := retryMin
 	for attempt := 1; ; attempt++ {
-		err := once(ctx, call)
+		err := once(ctx, nc, call)
 		if err == nil {
 			return nil
 		}
@@ -39,10 +41,30 @@ func retry(ctx context.Context, log *slog.Logger, what string, call func(context
 	}
 }
 
-func once(ctx context.Context, call func(context.Context) error) error {
+// errLost ends an attempt whose answer cannot come any more.
+var errLost = fmt.Errorf("%w: the connection was lost", ErrUnavailable)
+
+// once makes one attempt. The client would wait the whole timeout for an
+// answer on a connection that is gone, so its loss ends the attempt at once.
+func once(ctx context.Context, nc *nats.Conn, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	return classify(call(ctx))
+	ctx, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	lost := nc.StatusChanged(nats.RECONNECTING, nats.CLOSED)
+	defer nc.RemoveStatusListener(lost)
+	go func() {
+		select {
+		case <-lost:
+			lose(errLost)
+		case <-ctx.Done():
+		}
+	}()
+	err := call(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), errLost) {
+		return errLost
+	}
+	return classify(err)
 }
 
 func orSilent(log *slog.Logger) *slog.Logger {

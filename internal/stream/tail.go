@@ -44,7 +44,7 @@ func (c *TapeClient) Tail(ctx context.Context, from uint64) (*Tail, error) {
 		return nil, errors.New("opening a tail: sequences begin at 1, not 0")
 	}
 	t := &Tail{js: c.js, log: c.log, last: from - 1}
-	err := retry(ctx, c.log, "opening a tail", func(ctx context.Context) error {
+	err := retry(ctx, c.js.Conn(), c.log, "opening a tail", func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, Tape)
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func (c *TapeClient) Publish(ctx context.Context, ev events.Event) (uint64, erro
 		return 0, err
 	}
 	var seq uint64
-	err = retry(ctx, c.log, "publishing "+msg.Subject, func(ctx context.Context) error {
+	err = retry(ctx, c.js.Conn(), c.log, "publishing "+msg.Subject, func(ctx context.Context) error {
 		ack, err := c.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ func PublishAtomic(ctx context.Context, js jetstream.JetStream, log *slog.Logger
 		return fmt.Errorf("publishing a batch: %w: %d bytes, at most %d", ErrTooLarge, size, MaxBatchBytes)
 	}
 	what := fmt.Sprintf("publishing a batch of %d", len(msgs))
-	return retry(ctx, log, what, func(ctx context.Context) error {
+	return retry(ctx, js.Conn(), log, what, func(ctx context.Context) error {
 		if len(msgs) == 1 { // a batch costs four fsyncs, a single message one
 			ack, err := js.PublishMsg(ctx, msgs[0], jetstream.WithRetryAttempts(0))
 			if err == nil && ack.Duplicate {
@@ -124,7 +124,7 @@ func PublishAtomic(ctx context.Context, js jetstream.JetStream, log *slog.Logger
 			}
 			return err
 		}
-		_, err := jetstreamext.PublishMsgBatch(ctx, js, msgs)
+		_, err := jetstreamext.PublishMsgBatch(ctx, js, msgs, jetstreamext.BatchFlowControl{})
 		for _, msg := range msgs {
 			msg.Reply = "" // the library leaves its reply subject on the first
 		}
@@ -179,7 +179,7 @@ func (c *TapeClient) takenGuards(ctx context.Context, guards []string) ([]string
 		}
 		var got []string
 		var more bool
-		err := retry(ctx, c.log, "reading last messages", func(ctx context.Context) error {
+		err := retry(ctx, c.js.Conn(), c.log, "reading last messages", func(ctx context.Context) error {
 			var err error
 			got, more, err = lastSubjects(ctx, c.js.Conn(), subjects)
 			return err
@@ -238,7 +238,7 @@ func (c *TapeClient) At(ctx context.Context, seq uint64) (Message, error) {
 // State asks the server for the tape's state; ErrNoStream when there is none.
 func (c *TapeClient) State(ctx context.Context) (TapeState, error) {
 	var state TapeState
-	err := retry(ctx, c.log, "asking for the tape's state", func(ctx context.Context) error {
+	err := retry(ctx, c.js.Conn(), c.log, "asking for the tape's state", func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, Tape)
 		if err != nil {
 			return err
@@ -270,7 +270,7 @@ func (c *TapeClient) get(ctx context.Context, req getRequest) (Message, error) {
 		return Message{}, fmt.Errorf("encoding a get: %w", err)
 	}
 	var msg Message
-	err = retry(ctx, c.log, "reading a message", func(ctx context.Context) error {
+	err = retry(ctx, c.js.Conn(), c.log, "reading a message", func(ctx context.Context) error {
 		var err error
 		if msg, err = directGet(ctx, c.js.Conn(), body); err == nil {
 			return nil

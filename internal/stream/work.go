@@ -139,7 +139,7 @@ func (c *WorkClient) dispatchChunk(ctx context.Context, chunk []Item) (int, erro
 func (c *WorkClient) Outstanding(ctx context.Context, jobID string) (map[string]bool, error) {
 	filter := "work.*." + events.EncodeToken(jobID) + ".>"
 	var subjects map[string]uint64
-	err := retry(ctx, c.log, "looking up the work of job "+jobID, func(ctx context.Context) error {
+	err := retry(ctx, c.js.Conn(), c.log, "looking up the work of job "+jobID, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, Work)
 		if err != nil {
 			return err
@@ -169,7 +169,7 @@ func (c *WorkClient) Outstanding(ctx context.Context, jobID string) (map[string]
 // workers are gone too, and their acks then mean nothing.
 func (c *WorkClient) Purge(ctx context.Context, jobID string) error {
 	filter := "work.*." + events.EncodeToken(jobID) + ".>"
-	return retry(ctx, c.log, "purging the work of job "+jobID, func(ctx context.Context) error {
+	return retry(ctx, c.js.Conn(), c.log, "purging the work of job "+jobID, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, Work)
 		if err != nil {
 			return err
@@ -190,7 +190,7 @@ func (c *WorkClient) DispatchQueue(ctx context.Context) (jetstream.Consumer, err
 
 func (c *WorkClient) consumer(ctx context.Context, stream, name string) (jetstream.Consumer, error) {
 	var consumer jetstream.Consumer
-	err := retry(ctx, c.log, "looking up consumer "+name, func(ctx context.Context) error {
+	err := retry(ctx, c.js.Conn(), c.log, "looking up consumer "+name, func(ctx context.Context) error {
 		var err error
 		consumer, err = c.js.Consumer(ctx, stream, name)
 		return err
@@ -202,7 +202,7 @@ func (c *WorkClient) consumer(ctx context.Context, stream, name string) (jetstre
 // size and as many replicas as the tape has; what exists it leaves alone. It
 // is for the reconciler, which then fills the queue.
 func (c *WorkClient) Ensure(ctx context.Context) error {
-	return retry(ctx, c.log, "restoring the work queue", func(ctx context.Context) error {
+	return retry(ctx, c.js.Conn(), c.log, "restoring the work queue", func(ctx context.Context) error {
 		tape, err := c.js.Stream(ctx, Tape)
 		if err != nil {
 			return err
