@@ -167,10 +167,11 @@ func (t *Tape) WaitDone(subscriber Subscriber) {
 // the same URL: a test that a program survives it.
 func (t *Tape) Restart() {
 	t.tb.Helper()
+	before := t.NC.Stats().Reconnects // right after the stop, NC may not have noticed it yet
 	t.stop()
 	t.start()
 	deadline := time.After(patience)
-	for !t.NC.IsConnected() {
+	for t.NC.Stats().Reconnects == before || !t.NC.IsConnected() {
 		select {
 		case <-deadline:
 			t.tb.Fatalf("eventstest: not connected again after %s", patience)
