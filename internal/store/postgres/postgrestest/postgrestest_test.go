@@ -100,7 +100,7 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 		if err := os.WriteFile(path, []byte(url), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		syscallKillSelf()
+		killSelf()
 	}
 	path := t.TempDir() + "/url"
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestServerEndsWithItsProcess$")
@@ -120,7 +120,7 @@ func TestServerEndsWithItsProcess(t *testing.T) {
 	}
 }
 
-func syscallKillSelf() {
+func killSelf() {
 	self, err := os.FindProcess(os.Getpid())
 	if err != nil {
 		panic(err)
