@@ -1,4 +1,4 @@
-// Package postgres keeps what was recorded in PostgreSQL (14 or newer).
+// Package postgres keeps what was recorded in PostgreSQL (tested with version 15).
 //
 // All tables stand in one schema of their own, tapedeck, of the database that
 // the URL names; Migrate creates it. A rebuild fills tapedeck_shadow, which
