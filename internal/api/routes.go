@@ -33,6 +33,11 @@ func (s *Server) routes() {
 	s.get("/api/analysis-history/:symbol", s.predecessorHistory)         // a symbol's results, score 0..100
 	s.get("/api/analysis/history/:ticker", s.predecessorAnalysisHistory) // a ticker's results in full, score -1..+1
 
+	// The page.
+	s.get("/", s.getPage)              // jobs and newest results, for people
+	s.get("/ui/app.mjs", s.getScript)  // keeps it current
+	s.get("/ui/style.css", s.getStyle) // and readable
+
 	// Operation.
 	s.get("/livez", s.getLive)      // the process answers
 	s.get("/readyz", s.getReady)    // each part that it needs, by name

@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/api/ui"
 	"github.com/tapedeck/tapedeck/internal/live"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/stream"
@@ -65,6 +66,7 @@ type Server struct {
 	limits  Limits
 	app     *fiber.App
 	hub     *live.Hub
+	page    *ui.Page
 	metrics *metrics
 	rates   *rates
 	streams *streams
@@ -90,6 +92,7 @@ func New(config Config) *Server {
 	s := &Server{
 		config: config, log: config.Logger, limits: limits,
 		hub:     live.New(live.Config{Logger: config.Logger, Reader: config.Reader, Encode: encodeLive}),
+		page:    ui.New(),
 		metrics: newMetrics(),
 		rates:   newRates(limits.SubmitRate, limits.SubmitBurst, config.Clock),
 		streams: newStreams(limits.Streams, limits.StreamsPerIP),

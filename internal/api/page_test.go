@@ -1,0 +1,48 @@
+package api_test
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tapedeck/tapedeck/events"
+)
+
+// TestPage: it shows jobs and results, marks synthetic ones, holds nothing
+// inline and nothing from elsewhere, and texts of others stay texts.
+func TestPage(t *testing.T) {
+	r := newRig(t)
+	if text := string(r.get("/").want(http.StatusOK).Body); !strings.Contains(text, "No job yet") {
+		t.Errorf("%s", text)
+	}
+	id := r.submit(`{"tickers":["M&M.NS"],"strategy":{"name":"own","title":"<img src=x onerror=alert(1)>"}}`)
+	outcome := r.analyzed(id, "M&M.NS", 0.5, events.Buy)
+	outcome.Report.Lineage.Synthetic = true
+	outcome.Report.TradingDay = "2026-11-20"
+	r.publish(outcome)
+	r.record()
+	answer := r.get("/").want(http.StatusOK)
+	text := string(answer.Body)
+	for _, part := range []string{id, "M&amp;M.NS", "<strong>synthetic</strong>", "&#43;0.50", "completed", `href="/api/v1/tickers/M&amp;M.NS/history"`} {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %s in\n%s", part, text)
+		}
+	}
+	for _, pattern := range []string{`<script>`, `<style`, ` style=`, ` on\w+=`, `https?://`, `<img`} {
+		if found := regexp.MustCompile(pattern).FindString(text); found != "" {
+			t.Errorf("the page holds %q", found)
+		}
+	}
+	policy := answer.Header.Get("Content-Security-Policy")
+	if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("headers: %v", answer.Header)
+	}
+	for path, kind := range map[string]string{"/ui/app.mjs": "text/javascript", "/ui/style.css": "text/css"} {
+		file := r.get(path).want(http.StatusOK)
+		if !strings.HasPrefix(file.Header.Get("Content-Type"), kind) || strings.Contains(string(file.Body), "http://") {
+			t.Errorf("%s: %v", path, file.Header)
+		}
+	}
+	r.get("/ui/page.html").want(http.StatusNotFound)
+}
