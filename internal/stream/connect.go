@@ -3,6 +3,7 @@ package stream
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
@@ -57,7 +58,8 @@ func Connect(cfg ConnectConfig) (*nats.Conn, error) {
 		url, opts = "", append(opts, nats.InProcessServer(cfg.InProcess))
 	}
 	nc, err := nats.Connect(url, opts...)
-	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
+	// A refusal inside the process breaks the pipe before its text arrives.
+	if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, io.ErrClosedPipe) {
 		return nil, fmt.Errorf("connecting to NATS as %s: %w; check the password of this user in nats.conf", user, err)
 	}
 	if err != nil {
