@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -187,4 +189,112 @@ func names(prefix string, n int) []string {
 		list[i] = fmt.Sprintf("%s%d.NS", prefix, i)
 	}
 	return list
+}
+
+// job publishes a whole job of n tickers: every third fails.
+func (g *rig) job(id string, n int) {
+	g.t.Helper()
+	tickers := names("T", n)
+	g.publish(queued(id, tickers...))
+	outcomes := make([]events.Event, n)
+	for i, ticker := range tickers {
+		var data events.Data = analyzed(id, ticker)
+		if i%3 == 2 {
+			data = failed(id, ticker, events.FailureNoData)
+		}
+		outcomes[i] = events.New("test", time.Now(), data)
+	}
+	for batch := range slices.Chunk(outcomes, 200) {
+		if err := g.tape.PublishBatch(g.t.Context(), batch); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// sum is the hash of the canonical dump of the live tables.
+func (g *rig) sum() string {
+	g.t.Helper()
+	sum, _, _, err := store.HashDump(g.t.Context(), g.reader)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return sum
+}
+
+// awaitSeq waits until the database stands at a sequence.
+func (g *rig) awaitSeq(seq uint64) {
+	g.t.Helper()
+	await(g.t, fmt.Sprintf("the database at %d", seq), func() bool {
+		pos, err := g.reader.Position(g.t.Context())
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		return pos.Seq >= seq
+	})
+}
+
+// awaitTapeEnd waits until everything on the tape is recorded.
+func (g *rig) awaitTapeEnd() uint64 {
+	g.t.Helper()
+	var last uint64
+	await(g.t, "the database at the end of the tape", func() bool {
+		state, err := g.tape.State(g.t.Context())
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		pos, err := g.reader.Position(g.t.Context())
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		last = state.Last
+		return pos.Seq >= last
+	})
+	return last
+}
+
+// saveTape copies the server's directory; the function puts the copy in its
+// place: a tape that lost its tail.
+func (g *rig) saveTape() (restore func()) {
+	g.t.Helper()
+	saved := filepath.Join(g.t.TempDir(), "saved")
+	g.server.Stop()
+	if err := os.CopyFS(saved, os.DirFS(g.server.Dir())); err != nil {
+		g.t.Fatal(err)
+	}
+	g.server.Start()
+	return func() {
+		g.server.Stop()
+		old, err := os.ReadDir(g.server.Dir())
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		for _, entry := range old {
+			if err := os.RemoveAll(filepath.Join(g.server.Dir(), entry.Name())); err != nil {
+				g.t.Fatal(err)
+			}
+		}
+		if err := os.CopyFS(g.server.Dir(), os.DirFS(saved)); err != nil {
+			g.t.Fatal(err)
+		}
+		g.server.Start()
+	}
+}
+
+// recreateTape deletes TAPE and makes it anew, beginning at first.
+func (g *rig) recreateTape(ctx context.Context, first uint64) error {
+	js := g.server.JetStream(streamtest.Admin)
+	s, err := js.Stream(ctx, stream.Tape)
+	if err == nil {
+		config := s.CachedInfo().Config
+		config.FirstSeq = first
+		if err := js.DeleteStream(ctx, stream.Tape); err != nil {
+			return err
+		}
+		_, err = js.CreateStream(ctx, config)
+		return err
+	}
+	if err := stream.Provision(ctx, js, stream.Limits{}); err != nil {
+		return err
+	}
+	return g.recreateTape(ctx, first)
 }

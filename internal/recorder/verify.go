@@ -1,0 +1,140 @@
+package recorder
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash"
+
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/stream"
+)
+
+// maxDifferences is how many differing rows a verification shows; it counts all.
+const maxDifferences = 50
+
+// A Scratch is an empty database into which a verification folds the tape.
+type Scratch interface {
+	store.Writer
+	store.Dumper
+}
+
+// A Positioner tells where tables stand on the tape; every store.Reader is one.
+type Positioner interface {
+	Position(ctx context.Context) (store.Position, error)
+}
+
+// VerifyConfig is what a verification needs.
+type VerifyConfig struct {
+	Tape    Tape
+	Live    store.Dumper // the tables to verify; recording may go on
+	Where   Positioner   // tells where the same tables stand
+	Scratch Scratch      // made and removed by the caller
+}
+
+// VerifyResult says what a verification found.
+type VerifyResult struct {
+	Seq         uint64   `json:"seq"`         // the tables were compared as of this sequence
+	Rows        int      `json:"rows"`        // of the live tables
+	SHA256      string   `json:"sha256"`      // of the live tables' canonical dump
+	Count       int      `json:"count"`       // rows that differ
+	Differences []string `json:"differences"` // the first of them, in words
+}
+
+// Verify folds the tape again and compares every row with the live tables, as
+// they stand in one snapshot. Differences are a result, not an error. Errors:
+// ErrMissing if the tape lost its start, those of a tape that is not the
+// tables', or why reading failed.
+func Verify(ctx context.Context, cfg VerifyConfig, tell func(FoldProgress)) (VerifyResult, error) {
+	at, err := cfg.Where.Position(ctx)
+	if err != nil {
+		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
+	}
+	state, err := wholeTape(ctx, cfg.Tape, at, false)
+	if err != nil {
+		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
+	}
+	fold, err := newRefold(ctx, cfg.Tape, state, cfg.Scratch, tell)
+	if err != nil {
+		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
+	}
+	defer fold.close()
+	// Most of the way without a snapshot, which no database likes to keep for long.
+	if err := fold.to(ctx, at.Seq); err != nil {
+		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
+	}
+	live := &snapshot{live: cfg.Live, fold: fold, sum: sha256.New()}
+	result := VerifyResult{Differences: []string{}}
+	err = store.Compare(ctx, live, cfg.Scratch, func(d store.Difference) {
+		result.Count++
+		if len(result.Differences) < maxDifferences {
+			result.Differences = append(result.Differences, d.String())
+		}
+	})
+	if err != nil {
+		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
+	}
+	result.Seq, result.Rows, result.SHA256 = live.at, live.rows, hex.EncodeToString(live.sum.Sum(nil))
+	return result, nil
+}
+
+// A snapshot dumps the live tables; when it knows from the head at which
+// sequence they stand, it folds the scratch to there, before any row is compared.
+type snapshot struct {
+	live store.Dumper
+	fold *refold
+	sum  hash.Hash
+	at   uint64
+	rows int
+}
+
+// Dump implements store.Dumper.
+func (s *snapshot) Dump(ctx context.Context, emit func(table, key string, row []byte) error) (store.Position, error) {
+	return s.live.Dump(ctx, func(table, key string, row []byte) error {
+		if table == store.HeadTable {
+			if err := s.head(ctx, row); err != nil {
+				return err
+			}
+		} else {
+			s.rows++
+		}
+		if _, err := store.WriteDump(ctx, line{table, key, row}, s.sum); err != nil {
+			return err
+		}
+		return emit(table, key, row)
+	})
+}
+
+func (s *snapshot) head(ctx context.Context, row []byte) error {
+	var head struct {
+		Seq    uint64 `json:"seq"`
+		Anchor string `json:"anchor"`
+	}
+	if err := json.Unmarshal(row, &head); err != nil {
+		return fmt.Errorf("reading the head of the dump: %w", err)
+	}
+	s.at = head.Seq
+	if head.Seq < s.fold.lease.Position.Seq {
+		return fmt.Errorf("%w: the tables went back from %d to %d", stream.ErrGap, s.fold.lease.Position.Seq, head.Seq)
+	}
+	if err := s.fold.to(ctx, head.Seq); err != nil {
+		return err
+	}
+	if anchor := s.fold.lease.Position.Anchor; anchor != head.Anchor {
+		return fmt.Errorf("%w: at sequence %d; %s", ErrAnchor, head.Seq, wayPast)
+	}
+	return nil
+}
+
+// A line is a dump of one row: the one definition of its text is the store's.
+type line struct {
+	table, key string
+	row        []byte
+}
+
+// Dump implements store.Dumper.
+func (l line) Dump(_ context.Context, emit func(table, key string, row []byte) error) (store.Position, error) {
+	return store.Position{}, emit(l.table, l.key, l.row)
+}
