@@ -202,3 +202,24 @@ func TestReopen(t *testing.T) {
 		t.Fatalf("%s, %d rows, %+v became %s, %d rows, %+v", sum, rows, at, sum2, rows2, at2)
 	}
 }
+
+// TestRemovedWhileOpening reads when a rebuild removes the file between the
+// look at the link and the opening.
+func TestRemovedWhileOpening(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.db")
+	steps := storetest.Tape(6, 2, 5)
+	w, lease := recorded(t, path, steps)
+	rebuild(t, w, lease, steps)
+	r := sqlite.OpenReader(path)
+	defer r.Close()
+	for _, opened := range []bool{false, true} {
+		sqlite.LookFirst(r, path+".g1")
+		if at, err := r.Position(t.Context()); err != nil || at != lease.Position {
+			t.Errorf("opened before: %v: %+v, %v", opened, at, err)
+		}
+	}
+	must(t, os.Remove(path))
+	if _, err := r.Position(t.Context()); !errors.Is(err, store.ErrNoDatabase) {
+		t.Errorf("reading what was removed: %v", err)
+	}
+}

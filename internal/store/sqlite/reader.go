@@ -25,7 +25,7 @@ var _ store.Reading = (*Reader)(nil)
 // OpenReader prepares reading of the database at path, which need not be
 // there yet (see store.Reading).
 func OpenReader(path string) *Reader {
-	s := &snapshots{path: path}
+	s := &snapshots{path: path, look: current}
 	return &Reader{Reader: query.New(s, now), snapshots: s}
 }
 
@@ -49,6 +49,7 @@ var errClosed = errors.New("the database is closed")
 // snapshots gives snapshots of the generation that the link leads to.
 type snapshots struct {
 	path string
+	look func(path string) (file string, err error) // current
 
 	mu     sync.Mutex // guards the rest, and users of pools
 	pool   *pool      // nil before the first read
@@ -65,28 +66,37 @@ type pool struct {
 
 // Read implements query.Snapshotter.
 func (s *snapshots) Read(ctx context.Context, f func(query.Tx) error) error {
-	var failed error
-	for range reopenings {
-		p, err := s.get(ctx)
-		if err != nil {
-			return err
-		}
-		tx, err := begin(ctx, p.db)
-		if err != nil {
-			s.put(p)
-			// A rebuild may have removed the file since it was looked for.
-			if file, e := current(s.path); e != nil || file == p.file {
-				return cause(ctx, err)
-			}
-			failed = err
-			continue
-		}
-		err = f(snapshot{tx})
-		_ = tx.Rollback() // it changed nothing
-		s.put(p)
+	p, tx, err := s.begin(ctx)
+	if err != nil {
 		return cause(ctx, err)
 	}
-	return cause(ctx, failed)
+	defer s.put(p)
+	defer tx.Rollback() // it changed nothing
+	return cause(ctx, f(snapshot{tx}))
+}
+
+// begin takes a snapshot of the tables that the link leads to. A rebuild may
+// remove a file after the link was looked at and before it is opened: then the
+// link leads elsewhere by now, and is followed again.
+func (s *snapshots) begin(ctx context.Context) (p *pool, tx *sql.Tx, err error) {
+	file, err := s.look(s.path)
+	for range reopenings {
+		if err != nil {
+			return nil, nil, err
+		}
+		if p, err = s.get(ctx, file); err == nil {
+			if tx, err = begin(ctx, p.db); err == nil {
+				return p, tx, nil
+			}
+			s.put(p)
+		}
+		again, e := s.look(s.path)
+		if e != nil || again == file {
+			return nil, nil, err
+		}
+		file, err = again, nil
+	}
+	return nil, nil, errors.New("the database is replaced faster than it can be opened")
 }
 
 // begin starts a transaction and takes its snapshot, which BEGIN alone does not.
@@ -103,12 +113,8 @@ func begin(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
 	return tx, nil
 }
 
-// get is the pool of the current generation, opened and checked if need be.
-func (s *snapshots) get(ctx context.Context) (*pool, error) {
-	file, err := current(s.path)
-	if err != nil {
-		return nil, err
-	}
+// get is the pool of a generation, opened and checked if need be.
+func (s *snapshots) get(ctx context.Context, file string) (*pool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

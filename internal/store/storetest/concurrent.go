@@ -103,6 +103,11 @@ func testDumpCompare(t *testing.T, db opened) {
 	must(t, err)
 	wantEqual(t, "rows of the dump", count, rows)
 	wantEqual(t, "position of the dump", at, last)
+	for i := 1; i < len(before); i++ {
+		if a, b := before[i-1], before[i]; a.Table == b.Table && a.Key >= b.Key {
+			t.Fatalf("table %s: key %q stands before %q", a.Table, a.Key, b.Key)
+		}
+	}
 	none := differences(t, r, dumped(before))
 	wantEqual(t, "differences of equal dumps", len(none), 0)
 	d := changes.Details[2]

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -347,6 +349,7 @@ func testCursors(t *testing.T, db opened) {
 		}
 		cursors[name] = next
 		cursors[name+", cut"] = next[:len(next)-1]
+		cursors[name+", of another version"] = otherVersion(t, next)
 	}
 	for name, list := range lists {
 		for of, cursor := range cursors {
@@ -358,6 +361,15 @@ func testCursors(t *testing.T, db opened) {
 			wantError(t, fmt.Sprintf("list %s after a cursor of %s", name, of), err, store.ErrCursor)
 		}
 	}
+}
+
+// otherVersion is a cursor as a later program may write it.
+func otherVersion(t *testing.T, c store.Cursor) store.Cursor {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(string(c))
+	must(t, err)
+	other := strings.Replace(string(text), `"v":1`, `"v":2`, 1)
+	return store.Cursor(base64.RawURLEncoding.EncodeToString([]byte(other)))
 }
 
 // busiest is the ticker with the most results.

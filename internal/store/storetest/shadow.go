@@ -33,6 +33,9 @@ func testShadowSwap(t *testing.T, db opened) {
 	states, err := shadow.Load(t.Context(), []string{steps[0].Changes.Jobs[0].ID})
 	must(t, err)
 	wantEqual(t, "states loaded from the shadow", len(states), 1)
+	standby := db.writer()
+	_, err = standby.Acquire(t.Context(), "second", longLease)
+	wantError(t, "taking the lease before a swap", err, store.ErrLeaseHeld)
 	must(t, shadow.Swap(t.Context(), live.lease))
 	wantEqual(t, "the dump after the swap", hash(t, r), before)
 	wantEqual(t, "the dump of a new reader", hash(t, db.reader()), before)
@@ -47,9 +50,15 @@ func testShadowSwap(t *testing.T, db opened) {
 	must(t, shadow.Discard(t.Context()))
 	changes, _ := Batch(steps)
 	wantRows(t, r, changes)
-	again := db.writer()
-	_, err = again.Acquire(t.Context(), "second", longLease)
+	_, err = standby.Acquire(t.Context(), "second", longLease)
 	wantError(t, "taking the lease after a swap", err, store.ErrLeaseHeld)
+	must(t, live.Release(t.Context(), live.lease))
+	lease, err := standby.Acquire(t.Context(), "second", longLease)
+	must(t, err)
+	wantEqual(t, "the position of who stood by", lease.Position, steps[len(steps)-1].Position)
+	standing, err = r.Standing(t.Context())
+	must(t, err)
+	wantEqual(t, "the owner after the take-over", standing.Owner, "second")
 }
 
 func testShadowFenced(t *testing.T, db opened) {
@@ -155,6 +164,21 @@ func testAcceptLoss(t *testing.T, db opened) {
 	if again == saved {
 		t.Fatalf("both losses were saved as %q", saved)
 	}
+	wantRecovered(t, db)
+	// A rebuild folds the new tape; what was given up of the old one is still known.
+	s.lease.Position = fresh
+	shadow, err := s.Shadow(t.Context())
+	must(t, err)
+	filler := db.session(s.Recording, shadow, "filler")
+	must(t, shadow.Commit(t.Context(), filler.lease, fresh, store.Changes{}))
+	must(t, shadow.Swap(t.Context(), s.lease))
+	must(t, shadow.Discard(t.Context()))
+	wantRecovered(t, db)
+}
+
+// wantRecovered wants the first loss of testAcceptLoss in table recoveries.
+func wantRecovered(t *testing.T, db opened) {
+	t.Helper()
 	// A reason cannot be NULL: the error says that the row is there.
 	if err := db.Exec(`UPDATE recoveries SET reason = NULL WHERE old_seq = 15 AND old_anchor <> '' AND
 		new_seq = 3 AND new_anchor = 'new' AND reason LIKE 'the disk was lost: _quote_'`); err == nil {
