@@ -187,6 +187,13 @@ func (s *Server) URL() string {
 	return s.server.ClientURL()
 }
 
+// SyncAlways reports whether an acknowledged message is on the disk, fsynced,
+// so that a power failure cannot take it.
+func (s *Server) SyncAlways() bool {
+	config := s.server.JetStreamConfig()
+	return config != nil && config.SyncAlways
+}
+
 // Password is the password of a role's user.
 func (s *Server) Password(role stream.Role) string { return s.passwords[role] }
 

@@ -69,6 +69,9 @@ func provision(t *testing.T, s *natsd.Server) {
 func TestRestart(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, natsd.Config{DataDir: dir})
+	if !s.SyncAlways() {
+		t.Error("an acknowledged message may be lost when the power fails")
+	}
 	if s.URL() != "" {
 		t.Errorf("it listens on %s without being asked to", s.URL())
 	}
