@@ -46,6 +46,9 @@ type cli struct {
 	Subscriber subscriberCmd `cmd:"" group:"operate" help:"Let a program outside follow the tape."`
 	Provision  provisionCmd  `cmd:"" group:"operate" help:"Make or update the streams on an external NATS server."`
 	Migrate    migrateCmd    `cmd:"" group:"operate" help:"Bring the database's tables up to this program."`
+	Rebuild    rebuildCmd    `cmd:"" group:"operate" help:"Fold the tape from its beginning into new tables and swap them in."`
+	Verify     verifyCmd     `cmd:"" group:"operate" help:"Fold the tape again and compare every row."`
+	Recover    recoverCmd    `cmd:"" group:"operate" help:"Go on after the tape was damaged or lost."`
 	Doctor     doctorCmd     `cmd:"" group:"operate" help:"Look at every part and say what is wrong and what to do."`
 
 	Version versionCmd `cmd:"" help:"Print the version."`

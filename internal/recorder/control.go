@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
@@ -23,7 +24,7 @@ type StatusReply struct {
 // VerifyResult) and status (StatusReply). Serve them while this recorder leads
 // (WhileLeading). scratch opens an empty database for one verification;
 // remove removes it.
-func (r *Recorder) Handlers(scratch func(ctx context.Context) (db Scratch, remove func(), err error)) map[string]stream.Control {
+func (r *Recorder) Handlers(scratch func(ctx context.Context) (db store.Scratch, remove func(), err error)) map[string]stream.Control {
 	return map[string]stream.Control{
 		stream.VerbStatus: func(context.Context, []byte, func(any)) (any, error) {
 			reply := StatusReply{Status: r.Status()}

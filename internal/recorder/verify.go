@@ -15,12 +15,6 @@ import (
 // maxDifferences is how many differing rows a verification shows; it counts all.
 const maxDifferences = 50
 
-// A Scratch is an empty database into which a verification folds the tape.
-type Scratch interface {
-	store.Writer
-	store.Dumper
-}
-
 // A Positioner tells where tables stand on the tape; every store.Reader is one.
 type Positioner interface {
 	Position(ctx context.Context) (store.Position, error)
@@ -29,9 +23,9 @@ type Positioner interface {
 // VerifyConfig is what a verification needs.
 type VerifyConfig struct {
 	Tape    Tape
-	Live    store.Dumper // the tables to verify; recording may go on
-	Where   Positioner   // tells where the same tables stand
-	Scratch Scratch      // made and removed by the caller
+	Live    store.Dumper  // the tables to verify; recording may go on
+	Where   Positioner    // tells where the same tables stand
+	Scratch store.Scratch // made and removed by the caller
 }
 
 // VerifyResult says what a verification found.

@@ -1,13 +1,19 @@
 package standalone
 
 import (
+	"context"
+
 	"github.com/google/uuid"
 
 	"github.com/tapedeck/tapedeck/internal/daemon"
+	"github.com/tapedeck/tapedeck/internal/reconciler"
 	"github.com/tapedeck/tapedeck/internal/recorder"
+	"github.com/tapedeck/tapedeck/internal/store/dsn"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
+// recorder is the recorder's process: recording, and, while it leads, the
+// reconciler and the answers to control requests.
 func (d *Deck) recorder() ([]daemon.Part, error) {
 	js, err := d.connect(stream.RoleRecorder)
 	if err != nil {
@@ -17,5 +23,15 @@ func (d *Deck) recorder() ([]daemon.Part, error) {
 	record := recorder.New(recorder.Config{
 		Log: d.log, Store: d.writer, Reading: d.reading, Tape: recorder.OnStream(tape), Owner: "recorder-" + uuid.NewString(),
 	})
-	return []daemon.Part{{Name: "recorder", Run: record.Run}}, nil
+	reconcile := reconciler.New(reconciler.Config{
+		Log: d.log, Backlog: d.reading, Tape: tape, Work: stream.NewWork(js, d.log), Interval: d.cfg.ReconcileEvery,
+	})
+	handlers := record.Handlers(dsn.Scratch)
+	return []daemon.Part{
+		{Name: "reconciler", Run: func(ctx context.Context) error { return record.WhileLeading(ctx, reconcile.Run) }},
+		{Name: "control", Run: func(ctx context.Context) error {
+			return record.WhileLeading(ctx, func(ctx context.Context) error { return stream.ServeControl(ctx, js.Conn(), handlers) })
+		}},
+		{Name: "recorder", Run: record.Run},
+	}, nil
 }

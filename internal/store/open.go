@@ -33,3 +33,9 @@ type Recording interface {
 	// Close frees the database. It does not release the lease.
 	Close() error
 }
+
+// A Scratch is an empty database into which a verification folds the tape.
+type Scratch interface {
+	Writer
+	Dumper
+}

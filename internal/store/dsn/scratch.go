@@ -11,16 +11,10 @@ import (
 	"github.com/tapedeck/tapedeck/internal/store/sqlite"
 )
 
-// A ScratchDatabase is an empty database to write and to dump.
-type ScratchDatabase interface {
-	store.Writer
-	store.Dumper
-}
-
 // Scratch makes an empty SQLite database in a temporary directory, for one
 // verification; remove closes and removes it. It takes as much of the disk as
 // the tables that are verified.
-func Scratch(ctx context.Context) (db ScratchDatabase, remove func(), err error) {
+func Scratch(ctx context.Context) (db store.Scratch, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "tapedeck-scratch-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("making a scratch database: %w", err)
