@@ -224,6 +224,20 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseGivesBackHeld closes while a message waits for a slot.
+func TestCloseGivesBackHeld(t *testing.T) {
+	s := streamtest.Server(t)
+	sub, messages := subscribe(t, s, pubsub.SubscriberConfig{Slots: 1})
+	dispatch(t, s, "a", stream.LaneSmall, 1)
+	next(t, messages)
+	dispatch(t, s, "b", stream.LaneMedium, 1)
+	eventually(t, "the second item arrives", func() bool { return held(t, s) == 2 })
+	ok(t, sub.Close())
+	_, messages = subscribe(t, s, pubsub.SubscriberConfig{Slots: 2})
+	next(t, messages).Ack() // sooner than AckWait: patience is shorter
+	next(t, messages).Ack()
+}
+
 // TestHeartbeats works longer than AckWait, in hand and held back.
 func TestHeartbeats(t *testing.T) {
 	s := streamtest.Server(t)
@@ -241,7 +255,12 @@ func TestHeartbeats(t *testing.T) {
 	first := next(t, messages)
 	dispatch(t, s, "b", stream.LaneMedium, 1) // arrives and waits for the slot
 	eventually(t, "the second item arrives", func() bool { return held(t, s) == 2 })
-	time.Sleep(1500 * time.Millisecond) // three times AckWait: time itself is what is tested
+	_, idle := subscribe(t, s, pubsub.SubscriberConfig{Slots: 1}) // would get what the server takes for abandoned
+	select {
+	case msg := <-idle:
+		t.Errorf("%s came again while it is in hand or held", pubsub.Subject(msg))
+	case <-time.After(1500 * time.Millisecond): // three times AckWait: time itself is what is tested
+	}
 	first.Ack()
 	second := next(t, messages)
 	second.Ack()
