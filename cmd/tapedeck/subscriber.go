@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -48,8 +47,9 @@ func (cmd subscriberAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	sub := subscription{Name: cmd.Name, User: stream.SubscriberConsumer(cmd.Name), URL: c.url()}
+	sub := subscription{Name: cmd.Name, User: stream.SubscriberConsumer(cmd.Name)}
 	if !c.embedded {
+		sub.URL = c.nc.ConnectedUrlRedacted()
 		return cmd.printExternal(a, sub)
 	}
 	dir, err := cmd.path()
@@ -58,7 +58,7 @@ func (cmd subscriberAddCmd) Run(a *app) error {
 	}
 	if c.server != nil {
 		sub.Password, err = c.server.AddUser(cmd.Name)
-	} else {
+	} else if sub.URL, err = natsd.Address(dir); err == nil {
 		sub.Password, err = natsd.AddUser(dir, cmd.Name)
 	}
 	if err != nil {
@@ -82,23 +82,6 @@ func (cmd subscriberAddCmd) printExternal(a *app, sub subscription) error {
 	fmt.Fprintf(a.out, "subscriber  %s\nurl         %s\nuser        %s\n\nAdd this user to nats.conf with a password of your own and reload the server (nats-server --signal reload):\n\n%s\n",
 		sub.Name, sub.URL, sub.User, stream.SubscriberUser(cmd.Name, "PASSWORD"))
 	return nil
-}
-
-// url is where programs outside connect; empty if they cannot.
-func (c *tapeConn) url() string {
-	if c.server != nil {
-		return "" // started for this command only
-	}
-	if !c.embedded {
-		return c.nc.ConnectedUrlRedacted()
-	}
-	// The socket's server tells its own TCP address, if it has one.
-	for _, address := range c.nc.DiscoveredServers() {
-		if u, err := url.Parse(address); err == nil && u.Port() != "" {
-			return address
-		}
-	}
-	return ""
 }
 
 func orNone(text string) string {

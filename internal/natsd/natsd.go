@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -113,6 +114,9 @@ func (s *Server) start() error {
 	if !s.server.JetStreamEnabled() {
 		return errors.New("JetStream is off; the log says why")
 	}
+	if err := writeFile(s.paths.address, []byte(s.URL())); err != nil {
+		return err
+	}
 	if s.bridge, err = listen(s.paths.socket, s.serveNATS); err != nil {
 		return err
 	}
@@ -207,13 +211,24 @@ func (s *Server) Shutdown() {
 			s.server.Shutdown()
 			s.server.WaitForShutdown()
 		}
+		_ = os.Remove(s.paths.address) // a stale one misleads nobody: Address is asked of a running server
 		unlockFile(s.lock)
 	})
 }
 
+// Address is where programs outside reach the server that another process runs
+// on dataDir; empty if it does not listen.
+func Address(dataDir string) (string, error) {
+	text, err := os.ReadFile(pathsOf(dataDir).address)
+	if err != nil {
+		return "", fmt.Errorf("reading the address of the NATS server: %w: %w", ErrNotRunning, err)
+	}
+	return string(text), nil
+}
+
 // paths are the files of the server.
 type paths struct {
-	dir, lock, conf, passwords, users, socket, admin string
+	dir, lock, conf, passwords, users, address, socket, admin string
 }
 
 func pathsOf(dataDir string) paths {
@@ -221,7 +236,8 @@ func pathsOf(dataDir string) paths {
 	return paths{
 		dir: dir, lock: filepath.Join(dir, "lock"), conf: filepath.Join(dir, "server.conf"),
 		passwords: filepath.Join(dir, "passwords.json"), users: filepath.Join(dir, "subscribers.json"),
-		socket: socketPath(dir, "nats.sock"), admin: socketPath(dir, "admin.sock"),
+		address: filepath.Join(dir, "address"),
+		socket:  socketPath(dir, "nats.sock"), admin: socketPath(dir, "admin.sock"),
 	}
 }
 
@@ -240,6 +256,9 @@ func (p paths) prepare() error {
 type logger struct{ log *slog.Logger }
 
 func (l logger) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Plaintext passwords") {
+		return // they are random, in a file that only the owner reads, and needed in clear by the clients
+	}
 	l.log.Warn("nats-server: " + fmt.Sprintf(format, v...))
 }
 func (l logger) Errorf(format string, v ...any) {
