@@ -20,6 +20,9 @@ type shadow struct {
 func (w *Writer) Shadow(ctx context.Context) (store.Shadow, error) {
 	var s *shadow
 	err := w.call(ctx, "making a shadow", func() error {
+		if err := w.closeShadow(); err != nil {
+			return err
+		}
 		numbers, err := generations(w.path)
 		if err != nil {
 			return err
@@ -34,6 +37,7 @@ func (w *Writer) Shadow(ctx context.Context) (store.Shadow, error) {
 		file := newWriter(generation(w.path, next))
 		file.fixed, file.synchronous = true, "OFF"
 		s = &shadow{Writer: file, live: w}
+		w.shadow = file
 		return nil
 	})
 	if err != nil {
@@ -43,6 +47,16 @@ func (w *Writer) Shadow(ctx context.Context) (store.Shadow, error) {
 		return nil, errors.Join(fmt.Errorf("making a shadow: %w", err), s.Discard(ctx))
 	}
 	return s, nil
+}
+
+// closeShadow ends the shadow that w made last, if nobody swapped or discarded it.
+func (w *Writer) closeShadow() error {
+	if w.shadow == nil {
+		return nil
+	}
+	err := w.shadow.Close()
+	w.shadow = nil
+	return err
 }
 
 // removeOthers deletes the generations but the one of w. Readers that still

@@ -27,6 +27,7 @@ type Writer struct {
 	conn    *sql.Conn  // nil before the first call and after one that broke it
 	checked bool       // the tables of conn are ones for this program
 	inserts *inserts   // prepared on conn; nil before the first commit
+	shadow  *Writer    // the last one that Shadow made; nil before
 	closed  bool
 }
 
@@ -53,7 +54,7 @@ func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = true
-	err := w.disconnect()
+	err := errors.Join(w.closeShadow(), w.disconnect())
 	if w.reading != nil {
 		err = errors.Join(err, w.reading.Close())
 	}
