@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/stream"
@@ -73,6 +74,8 @@ func TestPublishIsGuarded(t *testing.T) {
 	wantErr(t, err, stream.ErrExists)
 	_, err = analyzer.Publish(ctx, failed("j", "BRK"))
 	ok(t, err)
+	_, err = analyzer.Publish(ctx, analyzed("j", "BRK"))
+	wantErr(t, err, stream.ErrExists)
 	state, err := api.State(ctx)
 	ok(t, err)
 	if state.Messages != 3 || state.First != 1 || state.Last != 3 || state.MaxBytes != stream.DefaultTapeMaxBytes || state.Created.IsZero() {
@@ -195,6 +198,30 @@ func TestTakenLarge(t *testing.T) {
 		ok(t, err)
 	}
 	got, err := tape.Taken(ctx, ask)
+	ok(t, err)
+	for i, taken := range got {
+		if !taken {
+			t.Errorf("outcome %d is on the tape and not taken", i)
+		}
+	}
+}
+
+// TestTakenTwice has two outcomes of each ticker, stored past the guards: more
+// than the server gives in one answer.
+func TestTakenTwice(t *testing.T) {
+	const total = 700
+	s := streamtest.Server(t)
+	js := s.JetStream(streamtest.Admin)
+	var ask []events.Data
+	for i := range total {
+		ask = append(ask, analyzed("j", fmt.Sprint("T", i)).Data)
+		for _, what := range []string{"analyzed", "failed"} {
+			_, err := js.PublishAsync(events.TickerSubject("j", fmt.Sprint("T", i), what), nil, jetstream.WithStallWait(patience))
+			ok(t, err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+	got, err := s.Tape(stream.RoleAnalyzer).Taken(ctx, ask)
 	ok(t, err)
 	for i, taken := range got {
 		if !taken {
