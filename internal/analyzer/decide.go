@@ -3,7 +3,6 @@ package analyzer
 import (
 	"context"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/analysis"
@@ -28,7 +27,7 @@ func Decide(attempt int, err error) Action {
 	return Action{
 		Retry:   code.Retriable() && attempt < MaxAttempts,
 		Code:    code,
-		Message: clip(err.Error()),
+		Message: events.CleanText(err.Error()),
 	}
 }
 
@@ -50,16 +49,4 @@ func classify(err error) events.FailureCode {
 		return events.FailureInvalidParameters
 	}
 	return events.FailureInternal
-}
-
-// clip cuts text to MessageBytes at a rune's border.
-func clip(text string) string {
-	if len(text) <= MessageBytes {
-		return text
-	}
-	cut := MessageBytes
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return text[:cut]
 }

@@ -30,8 +30,6 @@ const (
 	// before its outcomes go out one by one.
 	MaxRefusals = 3
 
-	// MessageBytes is how much of an error's text goes into a TickerFailed.
-	MessageBytes = 1024
 	// CancelCheck is how old an answer to 'is this job cancelled' may be: one
 	// small read per job and analyzer in this time, and at most this much work
 	// for nothing after a cancel.

@@ -17,7 +17,7 @@ func wireReport(r analysis.Report) events.Report {
 		Score:      r.Score,
 		Coverage:   r.Coverage,
 		Regime:     r.Regime,
-		Warnings:   r.Warnings,
+		Warnings:   clean(r.Warnings),
 		Plan:       events.Plan(r.Plan),
 		Numbers:    events.Numbers(r.Numbers),
 		Indicators: make([]events.Indicator, len(r.Indicators)),
@@ -29,7 +29,7 @@ func wireReport(r analysis.Report) events.Report {
 			Bars:       r.Lineage.Bars,
 			FirstBar:   day(r.Lineage.FirstBar),
 			LastBar:    day(r.Lineage.LastBar),
-			Warnings:   r.Lineage.Warnings,
+			Warnings:   clean(r.Lineage.Warnings),
 		},
 	}
 	for i, in := range r.Indicators {
@@ -50,3 +50,12 @@ func wireReport(r analysis.Report) events.Report {
 }
 
 func day(t time.Time) string { return t.Format(dayLayout) }
+
+// clean makes texts that may hold a provider's words fit for an event.
+func clean(texts []string) []string {
+	list := make([]string, len(texts))
+	for i, text := range texts {
+		list[i] = events.CleanText(text)
+	}
+	return list
+}

@@ -25,7 +25,7 @@ func (a *Analyzer) work(ctx context.Context, item stream.Item, attempt int) erro
 	case cancelled: // an outcome would not count
 		return nil
 	case errors.Is(err, errJobLost), errors.Is(err, errStrategy):
-		return a.fail(ctx, item, attempt, began, Action{Code: events.FailureInternal, Message: clip(err.Error())})
+		return a.fail(ctx, item, attempt, began, Action{Code: events.FailureInternal, Message: events.CleanText(err.Error())})
 	case err != nil:
 		return err
 	case began.After(item.Deadline):
@@ -45,7 +45,7 @@ func (a *Analyzer) work(ctx context.Context, item stream.Item, attempt int) erro
 		}
 		return a.fail(ctx, item, attempt, began, action)
 	}
-	return a.outbox.store(ctx, events.New(a.source, a.now(), &events.TickerAnalyzed{
+	err = a.outbox.store(ctx, events.New(a.source, a.now(), &events.TickerAnalyzed{
 		JobID:        item.JobID,
 		Ticker:       item.Ticker,
 		Kind:         item.Kind,
@@ -57,6 +57,10 @@ func (a *Analyzer) work(ctx context.Context, item stream.Item, attempt int) erro
 		Analyzer:     a.name,
 		Report:       wireReport(report),
 	}))
+	if errors.Is(err, events.ErrMalformed) || errors.Is(err, events.ErrTooLarge) { // a bug, and repeating it helps nobody
+		return a.fail(ctx, item, attempt, began, Action{Code: events.FailureInternal, Message: events.CleanText(err.Error())})
+	}
+	return err
 }
 
 // attempt gets the bars and analyses them, within AttemptTime. A panic in
