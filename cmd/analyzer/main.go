@@ -18,6 +18,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
 	"github.com/tapedeck/tapedeck/internal/dispatcher"
+	"github.com/tapedeck/tapedeck/internal/market/source"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/pubsub"
 )
@@ -46,7 +47,7 @@ func run(ctx context.Context, s settings) error {
 	if err := config.Require(s.NATSURL, "nats-url", "TAPEDECK_NATS_URL", "--nats-url nats://127.0.0.1:4222"); err != nil {
 		return err
 	}
-	provider, err := s.Market.Open()
+	provider, err := source.Open(s.Market.Market)
 	if err != nil {
 		return err
 	}

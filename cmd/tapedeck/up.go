@@ -11,6 +11,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
+	"github.com/tapedeck/tapedeck/internal/market/source"
 	"github.com/tapedeck/tapedeck/internal/market/synthetic"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 	"github.com/tapedeck/tapedeck/internal/stream"
@@ -50,7 +51,7 @@ func (d dataDir) path() (string, error) {
 
 // Run runs the whole pipeline until it is stopped.
 func (cmd upCmd) Run(a *app) error {
-	provider, err := cmd.Market.Open()
+	provider, err := source.Open(cmd.Market.Market)
 	if err != nil {
 		return exitError{exitUsage, err.Error()}
 	}
@@ -67,7 +68,7 @@ func (cmd upCmd) Run(a *app) error {
 		DataDir:        dir,
 		Listener:       listener,
 		Provider:       provider,
-		ListsTickers:   cmd.Market.ListsTickers(),
+		ListsTickers:   source.ListsTickers(cmd.Market.Market),
 		Slots:          cmd.Slots(),
 		ReconcileEvery: cmd.ReconcileEvery,
 		AllowedHosts:   cmd.AllowedHosts,

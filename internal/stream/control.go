@@ -38,13 +38,6 @@ var ErrControl = errors.New("the recorder refused or failed")
 // of its error. Its ctx ends with the server's.
 type Control func(ctx context.Context, req []byte, progress func(v any)) (any, error)
 
-// CancelSubject is the core subject on which the api says "look for a cancel
-// of this job now". It is not stored; the event on the tape counts.
-func CancelSubject(jobToken string) string { return cancelPrefix + jobToken }
-
-// CancelFilter is what an analyzer subscribes to for CancelSubject.
-const CancelFilter = cancelPrefix + "*"
-
 // ServeControl answers ctl.recorder.<verb> until ctx ends, each request in a
 // goroutine of its own; it returns when the last handler has. Only the
 // recorder that holds the lease should serve.

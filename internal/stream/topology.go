@@ -23,13 +23,11 @@ const (
 //	tape.ticker.<job>.<ticker>.analyzed|failed          the one outcome of a ticker
 //	work.<lane>.<job>.<ticker>                          work items
 //	ctl.recorder.rebuild|verify|status                  requests to the recorder, not stored
-//	ctl.cancel.<job>                                    "look for a cancel now", not stored
 const (
 	tapeSubjects  = "tape.>"
 	workSubjects  = "work.>"
 	queuedFilter  = "tape.job.*.queued"
 	controlPrefix = "ctl.recorder."
-	cancelPrefix  = "ctl.cancel."
 )
 
 // Limits are what an operator sets of the streams. The zero value of a field
@@ -140,7 +138,7 @@ func RolePermissions(role Role) Permissions {
 	switch role {
 	case RoleAPI: // accepts and cancels jobs, reads events back, follows the tape for SSE
 		return Permissions{
-			Publish:     join([]string{"tape.job.*.queued", "tape.job.*.cancelled", cancelPrefix + "*"}, readTape, tailTape),
+			Publish:     join([]string{"tape.job.*.queued", "tape.job.*.cancelled"}, readTape, tailTape),
 			PublishDeny: notDispatch,
 			Subscribe:   []string{inbox},
 		}
@@ -154,7 +152,7 @@ func RolePermissions(role Role) Permissions {
 				"$JS.ACK.WORK.>", "$JS.ACK.*.*.WORK.>",
 				"$JS.API.STREAM.INFO.WORK", "$JS.API.STREAM.PURGE.WORK",
 			}, readTape),
-			Subscribe: []string{inbox, cancelPrefix + "*"},
+			Subscribe: []string{inbox},
 		}
 	case RoleRecorder: // follows the tape; announces ends, re-dispatches, fails what is past its deadline, mends WORK
 		return Permissions{
