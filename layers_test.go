@@ -38,7 +38,6 @@ var layers = []layer{
 	{pkg: "internal/analysis", own: []string{"internal/indicator", "internal/market", "internal/strategy", "internal/ticker"}},
 	{pkg: "internal/market", own: []string{"internal/ticker"}},
 	{pkg: "internal/market/lru"},
-	{pkg: "internal/market/cache", own: []string{"internal/market", "internal/market/lru"}},
 	{pkg: "internal/market/csvdir", own: []string{"internal/market", "internal/market/lru", "internal/ticker"}},
 	{pkg: "internal/market/synthetic", own: []string{"internal/market", "internal/ticker"}},
 	{pkg: "internal/market/source", own: []string{"internal/market", "internal/market/csvdir", "internal/market/synthetic"}},
@@ -77,6 +76,7 @@ var layers = []layer{
 	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/stream"}, libs: []string{nats}},
 	{pkg: "cmd/analyzer", own: []string{"internal/analyzer", "internal/config", "internal/daemon", "internal/dispatcher", "internal/market/...", "internal/stream/..."}, libs: []string{nats}},
 	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}, libs: []string{nats}},
+	{pkg: "deploy/probe"},
 	{pkg: "cmd/tapedeck", own: []string{"events", "internal/..."}, libs: []string{nats}},
 }
 
