@@ -4,7 +4,7 @@
 #   docker build -t tapedeck .
 #   docker run --rm tapedeck demo
 
-FROM golang:1.26-alpine AS build
+FROM golang:1.26.8-alpine AS build
 WORKDIR /src
 # The modules first: they change less often than the code.
 COPY go.mod go.sum ./
