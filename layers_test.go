@@ -70,6 +70,7 @@ var layers = []layer{
 
 	// Assembly.
 	{pkg: "internal/config"},
+	{pkg: "internal/config/configtest", own: []string{"internal/config"}},
 	{pkg: "internal/daemon"},
 	{pkg: "internal/standalone", own: []string{"...", "internal/..."}, libs: []string{nats}},
 	{pkg: "internal/e2e"},
