@@ -68,3 +68,35 @@ func hasHeading(t *testing.T, file, place string) bool {
 	}
 	return false
 }
+
+// named is a test as the documents name it: its package's folder and its name.
+var named = regexp.MustCompile("`([a-z0-9/]*)\\.((?:Test|Fuzz)[A-Za-z0-9_]*)`")
+
+// TestNamedTests looks for each test that the promises in ARCHITECTURE.md rest on.
+func TestNamedTests(t *testing.T) {
+	text, err := os.ReadFile("docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := named.FindAllStringSubmatch(string(text), -1)
+	if len(tests) == 0 {
+		t.Fatal("no test is named there: does this test still read it?")
+	}
+	for _, match := range tests {
+		files, err := filepath.Glob(filepath.Join(".", filepath.FromSlash(match[1]), "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			code, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || strings.Contains(string(code), "\nfunc "+match[2]+"(")
+		}
+		if !found {
+			t.Errorf("docs/ARCHITECTURE.md names %s, which is not in folder %q", match[2], match[1])
+		}
+	}
+}
