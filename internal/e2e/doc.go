@@ -1,0 +1,5 @@
+// Package e2e runs tapedeck as its users do: the four programs as processes of
+// their own, over HTTP, the command line and NATS, on a real nats-server, real
+// PostgreSQL and SQLite files; and kills them with SIGKILL in the middle of
+// jobs. It holds only tests. `go test -short` runs the quick ones.
+package e2e
