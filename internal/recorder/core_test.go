@@ -314,7 +314,7 @@ func TestCoreStops(t *testing.T) {
 	}
 }
 
-// TestCoreAnnouncesUntilItIsStored, and finds at takeover what others left.
+// TestCoreAnnounces until it is stored, and finds at takeover what others left.
 func TestCoreAnnounces(t *testing.T) {
 	p := newPlay(t)
 	want[recorder.Acquire](p)
@@ -326,6 +326,9 @@ func TestCoreAnnounces(t *testing.T) {
 	p.step(recorder.Scanned{Ended: []store.Progress{left, left}})
 	for _, err := range []error{stream.ErrUnavailable, stream.ErrFull, stream.ErrExists} {
 		for !has[recorder.Announce](p) {
+			if p.now.Sub(t0) > time.Minute {
+				t.Fatal("it gave up")
+			}
 			for has[recorder.Renew](p) {
 				want[recorder.Renew](p)
 				p.step(recorder.Renewed{})

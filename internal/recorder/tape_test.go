@@ -164,7 +164,7 @@ func TestTapeChangesWhileRecording(t *testing.T) {
 	}
 }
 
-// TestRestoredTape: the same events under another identity are the same tape.
+// TestNothingLost: a tape that fits is not touched.
 func TestNothingLost(t *testing.T) {
 	g, _ := recorded(t)
 	if _, err := recorder.AcceptLoss(t.Context(), g.recovery(), nil); !errors.Is(err, recorder.ErrNothingLost) {

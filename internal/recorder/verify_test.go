@@ -91,7 +91,9 @@ func TestVerifyAndRebuildWhileJobsRun(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				g.job(fmt.Sprintf("more%d", i), 40)
+				id := fmt.Sprintf("more%d", i)
+				g.job(id, 40)
+				g.awaitJob(id, "announced", announced) // as fast as they are recorded, not faster
 			}
 		}
 	})
