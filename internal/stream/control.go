@@ -22,6 +22,11 @@ const (
 	controlBeat = 2 * time.Second
 	// controlSilence is how long a caller hears nothing before it gives up.
 	controlSilence = 5 * controlBeat
+	// controlAbsence is how long nobody may serve before a caller gives up: a
+	// recorder whose tables a rebuild has replaced takes its lease again first.
+	controlAbsence = 2 * time.Second
+	// controlRetry is the pause before a caller asks again.
+	controlRetry = 50 * time.Millisecond
 	// kindHeader tells the messages of an answer apart.
 	kindHeader   = "tapedeck-control"
 	kindBeat     = "beat"
@@ -32,6 +37,9 @@ const (
 
 // ErrControl wraps what a control request's server says went wrong.
 var ErrControl = errors.New("the recorder refused or failed")
+
+// errNobody says that a control request reached nobody.
+var errNobody = fmt.Errorf("%w: no recorder serves control requests; is one running?", ErrUnavailable)
 
 // Control handles one request. It calls progress, from one goroutine, with
 // values that are sent to the caller as JSON; so are its result and the text
@@ -127,6 +135,20 @@ func CallControl(ctx context.Context, nc *nats.Conn, verb string, req any, onPro
 	if err != nil {
 		return nil, fmt.Errorf("encoding the request %s: %w", verb, err)
 	}
+	for began := time.Now(); ; {
+		answer, err := callControl(ctx, nc, verb, body, onProgress)
+		if !errors.Is(err, errNobody) || time.Since(began) > controlAbsence {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(controlRetry):
+		}
+	}
+}
+
+func callControl(ctx context.Context, nc *nats.Conn, verb string, body []byte, onProgress func([]byte)) ([]byte, error) {
 	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	if err != nil {
@@ -166,12 +188,12 @@ func nextControl(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("%w: no recorder serves control requests; is one running?", ErrUnavailable)
+		return nil, errNobody
 	case err != nil:
 		return nil, classify(err)
 	}
 	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
-		return nil, fmt.Errorf("%w: no recorder serves control requests; is one running?", ErrUnavailable)
+		return nil, errNobody
 	}
 	return msg, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
@@ -62,5 +63,27 @@ func TestControl(t *testing.T) {
 	ok(t, <-called)
 	if string(answer) != `"stopped"` {
 		t.Errorf("answer %s", answer)
+	}
+}
+
+// A caller waits for a recorder that is not serving for a moment, as after a
+// rebuild, when it takes its lease again.
+func TestControlAbsence(t *testing.T) {
+	s := streamtest.Server(t, streamtest.Bare())
+	server, caller := s.Conn(stream.RoleRecorder), s.Conn(stream.RoleProvisioner)
+	serving, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	time.AfterFunc(200*time.Millisecond, func() { // the first request has found nobody by then
+		served <- stream.ServeControl(serving, server, map[string]stream.Control{
+			stream.VerbStatus: func(context.Context, []byte, func(any)) (any, error) { return "here", nil },
+		})
+	})
+	answer, err := stream.CallControl(within(t), caller, stream.VerbStatus, nil, nil)
+	if err != nil || string(answer) != `"here"` {
+		t.Errorf("answer %s, %v", answer, err)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
