@@ -81,13 +81,15 @@ func (d *deck) submit(s client.Submission) client.Accepted {
 	return accepted
 }
 
-func (d *deck) job(id string) client.Job {
+// job reads a job that was accepted: whatever else may fail while processes
+// are killed, that it is not found is never an answer.
+func (d *deck) job(id string) (client.Job, error) {
 	d.t.Helper()
 	job, err := d.client.Job(d.t.Context(), id)
-	if err != nil {
-		d.t.Fatalf("reading job %s: %v", id, err)
+	if client.IsNotFound(err) {
+		d.t.Errorf("accepted, and then: %v", err)
 	}
-	return job
+	return job, err
 }
 
 // ended waits until a job has ended, and returns it.
@@ -95,7 +97,7 @@ func (d *deck) ended(id string, within time.Duration) client.Job {
 	d.t.Helper()
 	var job client.Job
 	until(d.t, within, "job "+id+" to end", func() (err error) {
-		if job, err = d.client.Job(d.t.Context(), id); err == nil && !job.Status.Ended() {
+		if job, err = d.job(id); err == nil && !job.Status.Ended() {
 			err = fmt.Errorf("%s, %d of %d pending, as of %d", job.Status, job.Pending, job.Total, job.AsOfSeq)
 		}
 		return err
@@ -118,7 +120,7 @@ func (d *deck) completed(id string, within time.Duration) client.Job {
 func (d *deck) recorded(id string, n int) {
 	d.t.Helper()
 	until(d.t, time.Minute, fmt.Sprintf("%d outcomes of job %s", n, id), func() error {
-		job, err := d.client.Job(d.t.Context(), id)
+		job, err := d.job(id)
 		if err == nil && job.Total-job.Pending < n {
 			err = fmt.Errorf("%d are there, as of %d", job.Total-job.Pending, job.AsOfSeq)
 		}

@@ -46,7 +46,7 @@ type program struct {
 func start(t *testing.T, name, binary string, env []string, args ...string) *program {
 	t.Helper()
 	p := &program{
-		t: t, name: name, path: filepath.Join(binaries, binary), args: args, env: append(environment(), env...),
+		t: t, name: name, path: path(binary), args: args, env: append(environment(), env...),
 		log: filepath.Join(t.TempDir(), name+".log"),
 	}
 	p.start()
@@ -160,7 +160,7 @@ func command(t testing.TB, code int, env []string, binary string, args ...string
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(binaries, binary), args...)
+	cmd := exec.CommandContext(ctx, path(binary), args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Env, cmd.Stdout, cmd.Stderr = append(environment(), env...), &stdout, &stderr
 	cmd.SysProcAttr = endsWithUs()
@@ -184,4 +184,12 @@ func freeAddress(t testing.TB) string {
 	}
 	defer listener.Close()
 	return fmt.Sprint(listener.Addr())
+}
+
+// path is where a program is: one of tapedeck's by its name, any other by its path.
+func path(binary string) string {
+	if filepath.IsAbs(binary) {
+		return binary
+	}
+	return filepath.Join(binaries, binary)
 }
