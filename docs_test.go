@@ -49,7 +49,7 @@ func withoutCode(text string) string { return fence.ReplaceAllString(text, "") }
 
 var (
 	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
-	punctuation = regexp.MustCompile("[^\\pL\\pN _-]")
+	punctuation = regexp.MustCompile(`[^\pL\pN _-]`)
 )
 
 // hasHeading looks for the heading with the name that is made of its text as

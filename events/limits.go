@@ -33,8 +33,6 @@ const (
 	// replaySize is how many events one request of Replay asks for:
 	// measured, more gains nothing.
 	replaySize = 500
-	// pullWait is how long the server keeps a request of Subscribe open.
-	pullWait = 30 * time.Second
 	// pullHeartbeat is how often the server says that it still knows a
 	// request; after two silent ones the request is made anew. So a stalled
 	// consumer or a restarted server costs at most about 4 s.

@@ -24,14 +24,10 @@ const representation = "1"
 
 // begin checks the names of the query's parameters and waits for min_seq.
 func (s *Server) begin(c *fiber.Ctx, names ...string) error {
-	var wrong error
-	c.Context().QueryArgs().VisitAll(func(key, _ []byte) {
-		if name := string(key); wrong == nil && name != "min_seq" && !slices.Contains(names, name) {
-			wrong = badQuery("query."+capped(name), "is not a parameter of this route", "")
+	for key := range c.Context().QueryArgs().All() {
+		if name := string(key); name != "min_seq" && !slices.Contains(names, name) {
+			return badQuery("query."+capped(name), "is not a parameter of this route", "")
 		}
-	})
-	if wrong != nil {
-		return wrong
 	}
 	text := c.Query("min_seq")
 	if text == "" {
@@ -103,11 +99,11 @@ func link(c *fiber.Ctx, next store.Cursor) {
 		return
 	}
 	query := url.Values{}
-	c.Context().QueryArgs().VisitAll(func(key, value []byte) {
+	for key, value := range c.Context().QueryArgs().All() {
 		if name := string(key); name != "min_seq" {
 			query.Set(name, string(value))
 		}
-	})
+	}
 	query.Set("cursor", string(next))
 	c.Set(fiber.HeaderLink, "<"+c.Path()+"?"+query.Encode()+`>; rel="next"`)
 }

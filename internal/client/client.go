@@ -76,28 +76,28 @@ func IsNotFound(err error) bool {
 // call makes a second job.
 func (c *Client) Submit(ctx context.Context, s Submission, key string) (Accepted, error) {
 	var accepted Accepted
-	err := c.call(ctx, http.MethodPost, "/api/v1/jobs", key, s, &accepted)
+	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs", key, s}, &accepted)
 	return accepted, err
 }
 
 // Job returns a job.
 func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 	var job Job
-	err := c.call(ctx, http.MethodGet, "/api/v1/jobs/"+url.PathEscape(id), "", nil, &job)
+	err := c.call(ctx, call{http.MethodGet, "/api/v1/jobs/"+url.PathEscape(id), "", nil}, &job)
 	return job, err
 }
 
 // Cancel asks to stop a job.
 func (c *Client) Cancel(ctx context.Context, id string) (Job, error) {
 	var job Job
-	err := c.call(ctx, http.MethodPost, "/api/v1/jobs/"+url.PathEscape(id)+"/cancel", "", struct{}{}, &job)
+	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs/"+url.PathEscape(id)+"/cancel", "", struct{}{}}, &job)
 	return job, err
 }
 
 // Retry submits the failed tickers of a job as a new job.
 func (c *Client) Retry(ctx context.Context, id, key string) (Accepted, error) {
 	var accepted Accepted
-	err := c.call(ctx, http.MethodPost, "/api/v1/jobs/"+url.PathEscape(id)+"/retry", key, struct{}{}, &accepted)
+	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs/"+url.PathEscape(id)+"/retry", key, struct{}{}}, &accepted)
 	return accepted, err
 }
 
@@ -152,19 +152,26 @@ func list[T any](ctx context.Context, c *Client, path string, query url.Values) 
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	err := c.call(ctx, http.MethodGet, path, "", nil, &page)
+	err := c.call(ctx, call{http.MethodGet, path, "", nil}, &page)
 	return page, err
 }
 
-func (c *Client) call(ctx context.Context, method, path, key string, in, out any) error {
+// A call is one request: body is nil, or what is sent as JSON; key is the
+// idempotency key, or empty.
+type call struct {
+	method, path, key string
+	body              any
+}
+
+func (c *Client) call(ctx context.Context, call call, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, CallTime)
 	defer cancel()
-	request, err := c.request(ctx, method, path, in)
+	request, err := c.request(ctx, call.method, call.path, call.body)
 	if err != nil {
 		return err
 	}
-	if key != "" {
-		request.Header.Set("Idempotency-Key", key)
+	if call.key != "" {
+		request.Header.Set("Idempotency-Key", call.key)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
@@ -175,7 +182,7 @@ func (c *Client) call(ctx context.Context, method, path, key string, in, out any
 		return err
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, MaxAnswerBytes)).Decode(out); err != nil {
-		return fmt.Errorf("reading the answer of %s %s: %w", method, path, err)
+		return fmt.Errorf("reading the answer of %s %s: %w", call.method, call.path, err)
 	}
 	return nil
 }

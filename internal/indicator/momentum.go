@@ -41,7 +41,7 @@ func rsiRun(in, out []float64, p float64, period int) {
 // k, both from index period+smooth+signal-3 on; all three >= 1. Source:
 // TA_STOCH with SMAs. TradingView: equal (k is there from the start of its own
 // warm-up, signal-1 bars earlier). One working slice.
-func Stochastic(high, low, closing []float64, period, smooth, signal int) (k, d []float64) {
+func Stochastic(high, low, closing []float64, period, smooth, signal int) (k, d []float64) { //revive:disable-line:argument-limit TA-Lib's own parameters
 	n := shortest(high, low, closing)
 	if period < 1 || smooth < 1 || signal < 1 || max(smooth, signal) > n {
 		return nans(n), nans(n)

@@ -221,18 +221,6 @@ func (g *rig) sum() string {
 	return sum
 }
 
-// awaitSeq waits until the database stands at a sequence.
-func (g *rig) awaitSeq(seq uint64) {
-	g.t.Helper()
-	await(g.t, fmt.Sprintf("the database at %d", seq), func() bool {
-		pos, err := g.reader.Position(g.t.Context())
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		return pos.Seq >= seq
-	})
-}
-
 // awaitTapeEnd waits until everything on the tape is recorded.
 func (g *rig) awaitTapeEnd() uint64 {
 	g.t.Helper()

@@ -164,11 +164,11 @@ func barOf(record []string, places [columnCount]int) (market.Bar, error) {
 func dateOf(cell string) (time.Time, error) {
 	cell = strings.TrimSpace(cell)
 	if cell == "" {
-		return time.Time{}, errors.New("Date is empty")
+		return time.Time{}, errors.New("the Date is empty")
 	}
 	day, err := time.Parse(time.DateOnly, cell)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("Date %s is not a date like 2006-01-02", quoted(cell))
+		return time.Time{}, fmt.Errorf("the Date %s is not a date like 2006-01-02", quoted(cell))
 	}
 	return day, nil
 }
