@@ -83,21 +83,21 @@ func (c *Client) Submit(ctx context.Context, s Submission, key string) (Accepted
 // Job returns a job.
 func (c *Client) Job(ctx context.Context, id string) (Job, error) {
 	var job Job
-	err := c.call(ctx, call{http.MethodGet, "/api/v1/jobs/"+url.PathEscape(id), "", nil}, &job)
+	err := c.call(ctx, call{http.MethodGet, "/api/v1/jobs/" + url.PathEscape(id), "", nil}, &job)
 	return job, err
 }
 
 // Cancel asks to stop a job.
 func (c *Client) Cancel(ctx context.Context, id string) (Job, error) {
 	var job Job
-	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs/"+url.PathEscape(id)+"/cancel", "", struct{}{}}, &job)
+	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs/" + url.PathEscape(id) + "/cancel", "", struct{}{}}, &job)
 	return job, err
 }
 
 // Retry submits the failed tickers of a job as a new job.
 func (c *Client) Retry(ctx context.Context, id, key string) (Accepted, error) {
 	var accepted Accepted
-	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs/"+url.PathEscape(id)+"/retry", key, struct{}{}}, &accepted)
+	err := c.call(ctx, call{http.MethodPost, "/api/v1/jobs/" + url.PathEscape(id) + "/retry", key, struct{}{}}, &accepted)
 	return accepted, err
 }
 
