@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"sort"
 	"time"
 )
@@ -60,7 +61,7 @@ func (f fields) wrong(name, message, value string) {
 func (f fields) only(names ...string) {
 	var unknown []string
 	for name := range f.values {
-		if !contains(names, name) {
+		if !slices.Contains(names, name) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -68,15 +69,6 @@ func (f fields) only(names ...string) {
 	for _, name := range unknown {
 		f.wrong(capped(name), "is not a field of this request", "")
 	}
-}
-
-func contains(list []string, text string) bool {
-	for _, one := range list {
-		if one == text {
-			return true
-		}
-	}
-	return false
 }
 
 // raw returns the text of a field; nil if it is absent or null.

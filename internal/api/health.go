@@ -6,6 +6,9 @@ import (
 	"net/http"
 
 	"github.com/gofiber/fiber/v2"
+
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 // A check is one part that the api needs.
@@ -34,30 +37,19 @@ func (s *Server) getReady(c *fiber.Ctx) error {
 	defer cancel()
 	state, tapeErr := s.config.Tape.State(ctx)
 	position, databaseErr := s.config.Reader.Position(ctx)
-	checks := []check{{Name: "nats", Status: checkOK}, {Name: "tape", Status: checkOK}, {Name: "database", Status: checkOK}, {Name: "recorder_lag", Status: checkOK}, s.syncCheck()}
-	nats, tape, database, lag := &checks[0], &checks[1], &checks[2], &checks[3]
+	nats, database := check{"nats", checkOK, ""}, check{"database", checkOK, ""}
+	tape, lag := tapeCheck(state), lagCheck(state, position)
 	if tapeErr != nil {
-		*nats = check{"nats", checkFail, "no answer about the tape; is the server up, is the tape provisioned?"}
-		*tape = check{"tape", checkFail, "unknown"}
-	} else {
-		tape.Detail = fmt.Sprintf("last sequence %d", state.Last)
-		if state.MaxBytes > 0 && float64(state.Bytes) > fullShare*float64(state.MaxBytes) {
-			*tape = check{"tape", checkFail, "nearly full: new jobs are refused; see tapedeck doctor"}
-		}
+		nats = check{"nats", checkFail, "no answer about the tape; is the server up, is the tape provisioned?"}
+		tape = check{"tape", checkFail, "unknown"}
 	}
 	if databaseErr != nil {
-		*database = check{"database", checkFail, "no answer; is it up, is it migrated?"}
+		database = check{"database", checkFail, "no answer; is it up, is it migrated?"}
 	}
-	switch {
-	case tapeErr != nil || databaseErr != nil:
-		*lag = check{"recorder_lag", checkWarn, "unknown"}
-	default:
-		events := behind(state.Last, position.Seq)
-		lag.Detail = fmt.Sprintf("%d events behind", events)
-		if events > lagEvents {
-			lag.Status = checkWarn
-		}
+	if tapeErr != nil || databaseErr != nil {
+		lag = check{"recorder_lag", checkWarn, "unknown"}
 	}
+	checks := []check{nats, tape, database, lag, s.syncCheck()}
 	status := http.StatusOK
 	answer := checkOK
 	for _, one := range checks {
@@ -68,6 +60,22 @@ func (s *Server) getReady(c *fiber.Ctx) error {
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	c.Status(status)
 	return sendJSON(c, map[string]any{"status": answer, "checks": checks})
+}
+
+func tapeCheck(state stream.TapeState) check {
+	if tooFull(state) {
+		return check{"tape", checkFail, "nearly full: new jobs are refused; see tapedeck doctor"}
+	}
+	return check{"tape", checkOK, fmt.Sprintf("last sequence %d", state.Last)}
+}
+
+func lagCheck(state stream.TapeState, position store.Position) check {
+	events := behind(state.Last, position.Seq)
+	lag := check{"recorder_lag", checkOK, fmt.Sprintf("%d events behind", events)}
+	if events > lagEvents {
+		lag.Status = checkWarn
+	}
+	return lag
 }
 
 func (s *Server) syncCheck() check {

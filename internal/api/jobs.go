@@ -62,7 +62,7 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	}
 	full, err := s.fill.check(ctx)
 	if err != nil {
-		return accepted{}, fmt.Errorf("reading the tape's state: %w", err)
+		return accepted{}, notSubmitted().because(fmt.Errorf("reading the tape's state: %w", err))
 	}
 	if full {
 		if a, err := s.replay(ctx, job); err == nil { // it was accepted while there was room
@@ -70,19 +70,25 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 		}
 		return accepted{}, tapeFull()
 	}
+	return s.publish(ctx, job, key != "")
+}
+
+// publish puts a job on the tape, or finds it there. keyed: its id follows
+// from an Idempotency-Key.
+func (s *Server) publish(ctx context.Context, job *events.JobQueued, keyed bool) (accepted, error) {
 	seq, err := s.config.Tape.Publish(ctx, events.New(source, s.config.Clock(), job))
 	switch {
 	case err == nil:
-		s.log.Info("job queued", "job_id", id, "total", len(job.Tickers), "seq", seq, "origin", job.Origin)
+		s.log.Info("job queued", "job_id", job.JobID, "total", len(job.Tickers), "seq", seq, "origin", job.Origin)
 		return accepted{job: job, seq: seq}, nil
 	case errors.Is(err, stream.ErrExists):
 		a, err := s.replay(ctx, job)
-		if key == "" {
+		if !keyed {
 			a.replayed = false // a fresh id: it was an attempt of this very request whose ack was lost
 		}
 		return a, err
 	case errors.Is(err, stream.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return accepted{}, unknownOutcome(id, key != "").because(err)
+		return accepted{}, unknownOutcome(job.JobID, keyed).because(err)
 	case errors.Is(err, stream.ErrTooLarge):
 		return accepted{}, problem(http.StatusRequestEntityTooLarge, "job_too_large", "the job is too large for the tape; make it two jobs").because(err)
 	}
@@ -103,6 +109,11 @@ func (s *Server) replay(ctx context.Context, job *events.JobQueued) (accepted, e
 		return accepted{}, p
 	}
 	return accepted{job: before, seq: stored.Seq, replayed: true}, nil
+}
+
+// notSubmitted is for a tape that is gone before anything was sent to it.
+func notSubmitted() *Problem {
+	return problem(http.StatusServiceUnavailable, "tape_unavailable", "the tape does not answer; this request submitted nothing, try again").after(retryAfterBusy)
 }
 
 // unknownOutcome tells a client how to find out whether its job was accepted.
@@ -231,7 +242,7 @@ func (s *Server) listJobs(c *fiber.Ctx) error {
 	if err := s.begin(c, "status", "active", "limit", "cursor"); err != nil {
 		return err
 	}
-	limit, err := queryInt(c, "limit", defaultPage, 1, store.MaxPage)
+	limit, err := queryLimit(c)
 	if err != nil {
 		return err
 	}

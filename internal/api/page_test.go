@@ -16,15 +16,16 @@ func TestPage(t *testing.T) {
 	if text := string(r.get("/").want(http.StatusOK).Body); !strings.Contains(text, "No job yet") {
 		t.Errorf("%s", text)
 	}
-	id := r.submit(`{"tickers":["M&M.NS"],"strategy":{"name":"own","title":"<img src=x onerror=alert(1)>"}}`)
+	id := r.submit(`{"tickers":["M&M.NS","EUR/USD","NOSUCH"],"strategy":{"name":"own","title":"<img src=x onerror=alert(1)>"}}`)
 	outcome := r.analyzed(id, "M&M.NS", 0.5, events.Buy)
 	outcome.Report.Lineage.Synthetic = true
 	outcome.Report.TradingDay = "2026-11-20"
-	r.publish(outcome)
+	r.publish(outcome, r.analyzed(id, "EUR/USD", 0.1, events.Hold), r.failed(id, "NOSUCH", events.FailureUnknownTicker))
 	r.record()
 	answer := r.get("/").want(http.StatusOK)
 	text := string(answer.Body)
-	for _, part := range []string{id, "M&amp;M.NS", "<strong>synthetic</strong>", "&#43;0.50", "completed", `href="/api/v1/tickers/M&amp;M.NS/history"`} {
+	for _, part := range []string{id, "M&amp;M.NS", "<strong>synthetic</strong>", "Synthetic data:", "&#43;0.50", "completed",
+		`href="/api/v1/tickers/M&amp;M.NS/history"`, `href="/api/v1/tickers/EUR%2FUSD/history"`, `details?status=failed">1</a>`} {
 		if !strings.Contains(text, part) {
 			t.Errorf("no %s in\n%s", part, text)
 		}
@@ -43,6 +44,9 @@ func TestPage(t *testing.T) {
 		if !strings.HasPrefix(file.Header.Get("Content-Type"), kind) || strings.Contains(string(file.Body), "http://") {
 			t.Errorf("%s: %v", path, file.Header)
 		}
+	}
+	if tickers := r.get("/api/v1/tickers/EUR%2FUSD/history").want(http.StatusOK).column("ticker"); len(tickers) != 1 || tickers[0] != "EUR/USD" {
+		t.Errorf("the page's link leads to %v", tickers)
 	}
 	r.get("/ui/page.html").want(http.StatusNotFound)
 }

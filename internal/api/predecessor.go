@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -96,6 +97,12 @@ func (s *Server) predecessorSymbols(c *fiber.Ctx, f fields, sub *submission) err
 		sub.Tickers = parseTickers(f, "symbols", list, ticker.FromSymbol)
 		return nil
 	}
+	return s.predecessorAll(c.UserContext(), sub)
+}
+
+// predecessorAll takes every ticker of the market or, without a lister, those
+// of the universe.
+func (s *Server) predecessorAll(ctx context.Context, sub *submission) error {
 	if s.config.Lister == nil {
 		tickers, known := ticker.Universe(s.config.Universe)
 		if !known {
@@ -104,7 +111,7 @@ func (s *Server) predecessorSymbols(c *fiber.Ctx, f fields, sub *submission) err
 		sub.Universe, sub.Tickers = s.config.Universe, tickers
 		return nil
 	}
-	tickers, err := s.config.Lister(c.UserContext())
+	tickers, err := s.config.Lister(ctx)
 	if err != nil {
 		return fmt.Errorf("listing all symbols: %w", err)
 	}
@@ -218,17 +225,9 @@ func (s *Server) predecessorProgress(c *fiber.Ctx) error {
 // predecessorHistory is GET /api/analysis-history/{symbol}: the documented
 // example, field for field.
 func (s *Server) predecessorHistory(c *fiber.Ctx) error {
-	page, err := s.predecessorResults(c, "symbol")
+	name, page, err := s.predecessorResults(c, "symbol")
 	if err != nil {
 		return err
-	}
-	symbol, err := pathParam(c, "symbol")
-	if err != nil {
-		return err
-	}
-	name, err := ticker.FromSymbol(symbol)
-	if err != nil {
-		return badQuery("path.symbol", reasonOf(err), symbol)
 	}
 	answer := predecessorHistory{Symbol: ticker.Symbol(name), History: make([]predecessorHistoryItem, 0, len(page.Items))}
 	for _, r := range page.Items {
@@ -240,17 +239,9 @@ func (s *Server) predecessorHistory(c *fiber.Ctx) error {
 // predecessorAnalysisHistory is GET /api/analysis/history/{ticker}: with
 // levels, size and indicators.
 func (s *Server) predecessorAnalysisHistory(c *fiber.Ctx) error {
-	page, err := s.predecessorResults(c, "ticker")
+	name, page, err := s.predecessorResults(c, "ticker")
 	if err != nil {
 		return err
-	}
-	text, err := pathParam(c, "ticker")
-	if err != nil {
-		return err
-	}
-	name, err := ticker.FromSymbol(text)
-	if err != nil {
-		return badQuery("path.ticker", reasonOf(err), text)
 	}
 	answer := predecessorAnalyses{Ticker: name, History: make([]predecessorAnalysis, 0, len(page.Items))}
 	for _, r := range page.Items {
@@ -264,10 +255,20 @@ func (s *Server) predecessorAnalysisHistory(c *fiber.Ctx) error {
 	return sendJSON(c, answer)
 }
 
-func (s *Server) predecessorResults(c *fiber.Ctx, param string) (store.Page[store.Result], error) {
-	if err := s.begin(c); err != nil {
-		return store.Page[store.Result]{}, err
+// predecessorResults reads the results of the symbol that a path parameter
+// names; name is its ticker.
+func (s *Server) predecessorResults(c *fiber.Ctx, param string) (name string, page store.Page[store.Result], err error) {
+	if err = s.begin(c); err != nil {
+		return "", page, err
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	return s.historyOf(c, param, store.HistoryQuery{Limit: historyPage}, ticker.FromSymbol, ticker.Parse)
+	symbol, err := pathParam(c, param)
+	if err != nil {
+		return "", page, err
+	}
+	if name, err = ticker.FromSymbol(symbol); err != nil {
+		return "", page, badQuery("path."+param, reasonOf(err), symbol)
+	}
+	page, err = s.historyOf(c, param, store.HistoryQuery{Limit: historyPage}, ticker.FromSymbol, ticker.Parse)
+	return name, page, err
 }

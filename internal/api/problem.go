@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,7 +150,7 @@ func (s *Server) sendError(c *fiber.Ctx, err error) error {
 		}
 		return sendJSON(c, s.predecessorError(p))
 	}
-	body, err := json.Marshal(p)
+	body, err := encodeJSON(p)
 	if err != nil {
 		return fmt.Errorf("encoding a problem: %w", err)
 	}
@@ -158,12 +159,24 @@ func (s *Server) sendError(c *fiber.Ctx, err error) error {
 }
 
 func sendJSON(c *fiber.Ctx, value any) error {
-	body, err := json.Marshal(value)
+	body, err := encodeJSON(value)
 	if err != nil {
 		return fmt.Errorf("encoding an answer: %w", err)
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	return c.Send(body)
+}
+
+// encodeJSON writes & < > as they are: M&M.NS reads so. That is safe, since
+// every answer names its type and forbids browsers to guess another.
+func encodeJSON(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
 // capped is the part of a client's text that an answer quotes.

@@ -219,20 +219,29 @@ func TestFullTape(t *testing.T) {
 	t.Error("the tape took everything")
 }
 
-// TestNATSAway: a submission while NATS is away is no success and no promise;
-// with a key it is repeated and exists once.
+// TestNATSAway: a submission while NATS is away is no success and no promise,
+// and says by which id the job is found if it was taken; with a key it is
+// repeated and exists once.
 func TestNATSAway(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.submit(`{"tickers":["A"]}`) // the tape's state is known for a second
+	now := time.Now()
+	r := newRig(t, func(c *api.Config) { c.Clock = func() time.Time { return now } })
+	other := r.serve(api.Config{Tape: r.api, Reader: r.writer.Reading()})
+	r.submit(`{"tickers":["A"]}`) // the tape's state is known, since the clock stands
 	r.nats.Stop()
 	answer := r.post("/api/v1/jobs", `{"tickers":["B"]}`, "Idempotency-Key", "k").want(http.StatusServiceUnavailable)
-	if answer.Header.Get("Retry-After") == "" {
-		t.Errorf("no Retry-After: %s", answer.Body)
+	if answer.text("code") != "outcome_unknown" || answer.text("job_id") == "" || answer.Header.Get("Retry-After") == "" ||
+		answer.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%v %s", answer.Header, answer.Body)
 	}
-	if tree := answer.json(); tree["code"] == "outcome_unknown" && tree["job_id"] == nil {
-		t.Errorf("no job id: %s", answer.Body)
+	first := r.url
+	r.url = other // an api that asks for the tape's state before it sends anything
+	answer = r.post("/api/v1/jobs", `{"tickers":["B"]}`, "Idempotency-Key", "k").want(http.StatusServiceUnavailable)
+	if answer.text("code") != "tape_unavailable" || answer.json()["job_id"] != nil || answer.Header.Get("Retry-After") == "" ||
+		answer.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%v %s", answer.Header, answer.Body)
 	}
+	r.url = first
 	ready := r.get("/readyz").want(http.StatusServiceUnavailable)
 	if !strings.Contains(string(ready.Body), `{"name":"nats","status":"fail"`) {
 		t.Errorf("%s", ready.Body)

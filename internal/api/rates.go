@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 // maxAddresses bounds the memory of rates: beyond it the table is begun anew,
@@ -126,6 +128,11 @@ func (f *tapeFill) check(ctx context.Context) (full bool, err error) {
 		return false, err
 	}
 	f.at = f.now()
-	f.full = state.MaxBytes > 0 && float64(state.Bytes) > fullShare*float64(state.MaxBytes)
+	f.full = tooFull(state)
 	return f.full, nil
+}
+
+// tooFull reports whether the tape must take no new jobs.
+func tooFull(state stream.TapeState) bool {
+	return state.MaxBytes > 0 && float64(state.Bytes) > fullShare*float64(state.MaxBytes)
 }

@@ -75,6 +75,16 @@ func queryInt(c *fiber.Ctx, name string, otherwise, low, high int) (int, error) 
 	return value, nil
 }
 
+// queryLimit is the size of the page that is asked for.
+func queryLimit(c *fiber.Ctx) (int, error) {
+	return queryInt(c, "limit", defaultPage, 1, store.MaxPage)
+}
+
+// queryClass is real or synthetic; "" if absent.
+func queryClass(c *fiber.Ctx) (string, error) {
+	return queryOneOf(c, "class", store.ClassReal, store.ClassSynthetic)
+}
+
 // queryOneOf returns a parameter that must be one of values; "" if absent.
 func queryOneOf(c *fiber.Ctx, name string, values ...string) (string, error) {
 	text := c.Query(name)

@@ -24,7 +24,7 @@ func (s *Server) getDetails(c *fiber.Ctx) error {
 	if q.JobID, err = jobID(c.Params("id")); err != nil {
 		return err
 	}
-	if q.Limit, err = queryInt(c, "limit", defaultPage, 1, store.MaxPage); err != nil {
+	if q.Limit, err = queryLimit(c); err != nil {
 		return err
 	}
 	if q.Status, err = queryOneOf(c, "status", store.DetailPending, store.DetailAnalyzed, store.DetailFailed, store.DetailCancelled); err != nil {
@@ -42,6 +42,10 @@ func (s *Server) getDetails(c *fiber.Ctx) error {
 	if err != nil {
 		return fmt.Errorf("reading details: %w", err)
 	}
+	return sendDetails(c, page)
+}
+
+func sendDetails(c *fiber.Ctx, page store.Page[store.Detail]) error {
 	link(c, page.Next)
 	tag := tagOf()
 	for _, d := range page.Items {
@@ -71,8 +75,7 @@ func (s *Server) detailsOnTape(c *fiber.Ctx, q store.DetailsQuery) error {
 		if err != nil {
 			return fmt.Errorf("reading details: %w", err)
 		}
-		link(c, page.Next)
-		return sendJSON(c, toPage(page, toDetail))
+		return sendDetails(c, page)
 	}
 	status := store.DetailPending
 	if view.Progress.Status == events.StatusCancelled {
@@ -97,7 +100,7 @@ func (s *Server) getResults(c *fiber.Ctx) error {
 	if q.JobID, err = jobID(c.Params("id")); err != nil {
 		return err
 	}
-	if q.Limit, err = queryInt(c, "limit", defaultPage, 1, store.MaxPage); err != nil {
+	if q.Limit, err = queryLimit(c); err != nil {
 		return err
 	}
 	if q.Verdict, err = queryVerdict(c); err != nil {
@@ -140,7 +143,7 @@ func (s *Server) getScreen(c *fiber.Ctx) error {
 		return err
 	}
 	q := store.ScreenQuery{After: store.Cursor(c.Query("cursor")), Class: store.ClassReal}
-	class, err := queryOneOf(c, "class", store.ClassReal, store.ClassSynthetic)
+	class, err := queryClass(c)
 	if err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (s *Server) getScreen(c *fiber.Ctx) error {
 	if q.MaxAgeDays, err = queryInt(c, "max_age_days", screenDays, 0, maxScreenDays); err != nil {
 		return err
 	}
-	if q.Limit, err = queryInt(c, "limit", defaultPage, 1, store.MaxPage); err != nil {
+	if q.Limit, err = queryLimit(c); err != nil {
 		return err
 	}
 	page, err := s.config.Reader.Screen(c.UserContext(), q)
@@ -184,7 +187,7 @@ func (s *Server) getLatest(c *fiber.Ctx) error {
 	if err := s.begin(c, "strategy", "class"); err != nil {
 		return err
 	}
-	class, err := queryOneOf(c, "class", store.ClassReal, store.ClassSynthetic)
+	class, err := queryClass(c)
 	if err != nil {
 		return err
 	}
@@ -216,7 +219,7 @@ func (s *Server) getHistory(c *fiber.Ctx) error {
 	}
 	q := store.HistoryQuery{StrategyName: c.Query("strategy"), After: store.Cursor(c.Query("cursor"))}
 	var err error
-	if q.Class, err = queryOneOf(c, "class", store.ClassReal, store.ClassSynthetic); err != nil {
+	if q.Class, err = queryClass(c); err != nil {
 		return err
 	}
 	daily, err := queryOneOf(c, "daily", "true", "false")
@@ -224,7 +227,7 @@ func (s *Server) getHistory(c *fiber.Ctx) error {
 		return err
 	}
 	q.Daily = daily == "true"
-	if q.Limit, err = queryInt(c, "limit", defaultPage, 1, store.MaxPage); err != nil {
+	if q.Limit, err = queryLimit(c); err != nil {
 		return err
 	}
 	page, err := s.historyOf(c, "ticker", q, ticker.Parse, ticker.FromSymbol)

@@ -67,6 +67,9 @@ func TestDetailsAndResults(t *testing.T) {
 		t.Errorf("failed (-want +got):\n%s", diff)
 	}
 	results := r.get(path + "/results").want(http.StatusOK)
+	if !strings.Contains(string(results.Body), `"M&M.NS"`) {
+		t.Errorf("M&M.NS does not read so in %s", results.Body)
+	}
 	if diff := cmp.Diff([]any{"TCS.NS", "M&M.NS"}, results.column("ticker")); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)
 	}

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -56,7 +56,10 @@ type Config struct {
 	// ("always" is the one that keeps acknowledged jobs on power failure);
 	// shown by /readyz. Empty: unknown.
 	SyncProfile string
-	Limits      Limits
+	// Metrics is where the server's metrics are registered and what /metrics
+	// shows; one server has one. Default: a registry of its own.
+	Metrics *prometheus.Registry
+	Limits  Limits
 }
 
 // A Server is the api. Make it with New, run it with Run once.
@@ -88,12 +91,15 @@ func New(config Config) *Server {
 	if config.Universe == "" {
 		config.Universe = "nifty50"
 	}
+	if config.Metrics == nil {
+		config.Metrics = prometheus.NewRegistry()
+	}
 	limits := config.Limits.withDefaults()
 	s := &Server{
 		config: config, log: config.Logger, limits: limits,
 		hub:     live.New(live.Config{Logger: config.Logger, Reader: config.Reader, Encode: encodeLive}),
 		page:    ui.New(),
-		metrics: newMetrics(),
+		metrics: newMetrics(config.Metrics),
 		rates:   newRates(limits.SubmitRate, limits.SubmitBurst, config.Clock),
 		streams: newStreams(limits.Streams, limits.StreamsPerIP),
 		fill:    newTapeFill(config.Tape, config.Clock),
@@ -101,10 +107,18 @@ func New(config Config) *Server {
 		base:    context.Background(),
 		stop:    make(chan struct{}),
 	}
-	s.app = fiber.New(fiber.Config{
+	s.app = s.newApp()
+	config.Metrics.MustRegister(standing{s})
+	s.routes()
+	s.app.Server().Handler = knownMethods(s.app.Server().Handler)
+	return s
+}
+
+func (s *Server) newApp() *fiber.App {
+	return fiber.New(fiber.Config{
 		Immutable:                    true, // fasthttp reuses its buffers
 		BodyLimit:                    bodyLimit,
-		Concurrency:                  limits.Concurrency,
+		Concurrency:                  s.limits.Concurrency,
 		ReadBufferSize:               readBuffer,
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 writeTimeout,
@@ -114,9 +128,6 @@ func New(config Config) *Server {
 		ErrorHandler:                 s.sendError,
 		DisableStartupMessage:        true,
 	})
-	s.routes()
-	s.app.Server().Handler = knownMethods(s.app.Server().Handler)
-	return s
 }
 
 // knownMethods answers unknown methods, which Fiber answers in plain text
@@ -128,7 +139,7 @@ func knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 			return
 		}
 		p := fromStatus(fasthttp.StatusNotImplemented)
-		body, err := json.Marshal(p)
+		body, err := encodeJSON(p)
 		if err != nil {
 			body = nil // texts and numbers always encode
 		}

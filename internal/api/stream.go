@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -37,7 +36,7 @@ func encodeLive(e live.Event) []byte {
 }
 
 func eventText(kind string, seq uint64, data any) []byte {
-	body, err := json.Marshal(data)
+	body, err := encodeJSON(data)
 	if err != nil { // our own types always encode; NaN never passes the recorder
 		kind, body = "error", []byte(`{"detail":"this event cannot be shown"}`)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -119,14 +120,19 @@ func (s *submission) takeStrategy(f fields) {
 }
 
 func builtinNames() string {
-	var names bytes.Buffer
-	for i, d := range strategy.Builtins() {
-		if i > 0 {
-			names.WriteString(", ")
-		}
-		names.WriteString(d.Name)
+	return namesOf(strategy.Builtins(), func(d strategy.Document) string { return d.Name })
+}
+
+func universeNames() string {
+	return namesOf(ticker.Universes(), func(u ticker.UniverseInfo) string { return u.Name })
+}
+
+func namesOf[T any](list []T, name func(T) string) string {
+	names := make([]string, len(list))
+	for i, one := range list {
+		names[i] = name(one)
 	}
-	return names.String()
+	return strings.Join(names, ", ")
 }
 
 // takeTickers takes the tickers or the universe; exactly one of them.
@@ -153,17 +159,6 @@ func (s *submission) takeTickers(f fields) {
 	default:
 		s.Tickers = parseTickers(f, "tickers", list, ticker.Parse)
 	}
-}
-
-func universeNames() string {
-	var names bytes.Buffer
-	for i, u := range ticker.Universes() {
-		if i > 0 {
-			names.WriteString(", ")
-		}
-		names.WriteString(u.Name)
-	}
-	return names.String()
 }
 
 // parseTickers returns the distinct tickers of a list in their order and

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"net/url"
+	"slices"
 )
 
 //go:embed page.html app.mjs style.css
@@ -40,11 +42,21 @@ type Result struct {
 	Synthetic                   bool // the bars were made up
 }
 
+// Synthetic reports whether any of the results stands on bars that were made up.
+func (d Data) Synthetic() bool {
+	return slices.ContainsFunc(d.Results, func(r Result) bool { return r.Synthetic })
+}
+
 // A Page renders. Make it with New; it is safe for concurrent use.
 type Page struct{ page *template.Template }
 
 // New makes the page.
-func New() *Page { return &Page{template.Must(template.ParseFS(files, "page.html"))} }
+func New() *Page {
+	page := template.New("page.html").Funcs(template.FuncMap{
+		"segment": url.PathEscape, // a ticker can hold a slash
+	})
+	return &Page{template.Must(page.ParseFS(files, "page.html"))}
+}
 
 // Render writes the page.
 func (p *Page) Render(w io.Writer, data Data) error {
