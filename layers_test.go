@@ -74,6 +74,8 @@ var layers = []layer{
 	{pkg: "internal/daemon"},
 	{pkg: "internal/standalone", own: []string{"...", "internal/..."}, libs: []string{nats}},
 	{pkg: "internal/e2e"},
+	{pkg: "internal/e2e/load"},
+	{pkg: "internal/e2e/processes"},
 	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/stream"}, libs: []string{nats}},
 	{pkg: "cmd/analyzer", own: []string{"internal/analyzer", "internal/config", "internal/daemon", "internal/dispatcher", "internal/market/...", "internal/stream/..."}, libs: []string{nats}},
 	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}, libs: []string{nats}},
