@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -110,11 +109,6 @@ func TestDeadline(t *testing.T) {
 	next := synthetic("LATER", 20)
 	r.completed(r.submit(client.Submission{Tickers: next}).JobID, time.Minute)
 	r.oneOutcomeEach(id, tickers)
-	until(t, readyTime, "the work queue to be empty", func() error {
-		if n := r.workItems(); n > 0 {
-			return fmt.Errorf("%d items", n)
-		}
-		return nil
-	})
+	r.noWork()
 	r.verified()
 }

@@ -1,13 +1,10 @@
 package e2e_test
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,21 +75,4 @@ func synthetic(prefix string, n int) []string {
 		tickers[i] = fmt.Sprintf("%s%05d.NS", prefix, i)
 	}
 	return tickers
-}
-
-// sorted is a sorted copy.
-func sorted(list []string) []string {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	return list
-}
-
-// exists reports whether there is something at path.
-func exists(t testing.TB, path string) bool {
-	t.Helper()
-	_, err := os.Lstat(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Fatal(err)
-	}
-	return err == nil
 }
