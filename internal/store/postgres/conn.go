@@ -14,13 +14,18 @@ import (
 // dial opens a connection.
 func dial(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
-	if sqlState(err) == invalidCatalogName {
-		return nil, fmt.Errorf("%w: create it as an administrator: %w", store.ErrNoDatabase, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+		return nil, connecting(err)
 	}
 	return conn, nil
+}
+
+// connecting says what kept us from connecting.
+func connecting(err error) error {
+	if sqlState(err) == invalidCatalogName {
+		return fmt.Errorf("%w: create it as an administrator: %w", store.ErrNoDatabase, err)
+	}
+	return fmt.Errorf("connecting to PostgreSQL: %w", err)
 }
 
 // dialLong opens a connection for what works on whole tables: its statements

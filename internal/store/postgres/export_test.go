@@ -1,6 +1,9 @@
 package postgres
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Setting asks the Writer's own connection for a setting of its session.
 func (w *Writer) Setting(ctx context.Context, name string) (value string) {
@@ -17,6 +20,16 @@ func (r *Reader) Exec(ctx context.Context, sql string) error {
 		return err
 	}
 	defer r.pool.put(conn)
-	_, err = conn.Conn.Exec(ctx, sql)
+	_, err = conn.Exec(ctx, sql)
 	return err
+}
+
+// Age makes the Reader's idle connections look idle for a while, and counts them.
+func (r *Reader) Age(ctx context.Context) int {
+	idle := r.pool.conns.AcquireAllIdle(ctx)
+	for _, conn := range idle {
+		conn.Conn().PgConn().CustomData()[lastUsed] = time.Now().Add(-2 * pingAfter)
+		conn.Release()
+	}
+	return len(idle)
 }

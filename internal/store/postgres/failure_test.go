@@ -101,7 +101,7 @@ func TestReaderAfterRestart(t *testing.T) {
 	url, options := database(t)
 	recording(t, options)
 	r := reading(t, options)
-	openAll(t, r, url)
+	openAll(t, r, url, postgres.ReadConnections)
 	admin := behind(t, url)
 	exec(t, admin, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name = 'tapedeck'`)
@@ -130,20 +130,20 @@ func TestReaderOfStoppedServer(t *testing.T) {
 }
 
 // openAll makes a Reader open all of its connections, by reads that wait for a lock.
-func openAll(t *testing.T, r *postgres.Reader, url string) {
+func openAll(t *testing.T, r *postgres.Reader, url string, size int) {
 	t.Helper()
 	blocker, watch := behind(t, url), behind(t, url)
 	exec(t, blocker, `BEGIN`)
 	exec(t, blocker, `LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE`)
 	var wg sync.WaitGroup
-	for range postgres.ReadConnections {
+	for range size {
 		wg.Go(func() {
 			if _, err := r.Position(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	eventually(t, "all connections wait", func() bool { return waiters(t, watch) == postgres.ReadConnections })
+	eventually(t, "all connections wait", func() bool { return waiters(t, watch) == size })
 	exec(t, blocker, `COMMIT`)
 	wg.Wait()
 }
@@ -183,6 +183,25 @@ func TestBlackHole(t *testing.T) {
 	link.swallow()
 	must(t, r.Ping(t.Context()))
 	must(t, w.Renew(t.Context(), lease))
+}
+
+// TestForgottenConnections: idle connections that a firewall has forgotten
+// cost a read a moment each, and no place in the pool.
+func TestForgottenConnections(t *testing.T) {
+	server := postgrestest.Start(t, "", postgrestest.Options{TCP: true})
+	recording(t, postgres.Options{URL: server.URL()})
+	link := newLink(t, server.URL())
+	r := reading(t, postgres.Options{URL: link.url, ReadConnections: 2})
+	openAll(t, r, server.URL(), 2)
+	if n := r.Age(t.Context()); n != 2 {
+		t.Fatalf("%d connections are idle, want 2", n)
+	}
+	link.forget()
+	start := time.Now()
+	if _, err := r.Position(t.Context()); err != nil {
+		t.Errorf("a read over forgotten connections: %v after %v", err, time.Since(start))
+	}
+	openAll(t, r, server.URL(), 2) // both places are free
 }
 
 // TestLostAnswer: the commit happens, its answer does not arrive. The error
@@ -275,6 +294,10 @@ func TestURL(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", bad, err)
 		}
+	}
+	pooled := "postgres://user:hunter2@host/db?pool_min_conns=3"
+	if _, err := postgres.OpenReading(postgres.Options{URL: pooled}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%s: %v, want it refused", pooled, err)
 	}
 	r := reading(t, postgres.Options{URL: "postgres://user:hunter2@127.0.0.1:1/db"})
 	if err := r.Ping(t.Context()); err == nil || strings.Contains(err.Error(), "hunter2") {

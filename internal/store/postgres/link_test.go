@@ -24,6 +24,7 @@ type link struct {
 	mu        sync.Mutex // guards all below
 	swallowed []string   // the ways that lead nowhere
 	conns     []net.Conn
+	forgotten int // how many of conns lead nowhere, whatever is swallowed
 	closed    bool
 }
 
@@ -67,12 +68,13 @@ func (l *link) join(wg *sync.WaitGroup, client net.Conn) {
 		server.Close()
 		return
 	}
+	number := len(l.conns)
 	l.conns = append(l.conns, client, server)
-	wg.Go(func() { l.pass(requests, server, client) })
-	wg.Go(func() { l.pass(answers, client, server) })
+	wg.Go(func() { l.pass(requests, number, server, client) })
+	wg.Go(func() { l.pass(answers, number, client, server) })
 }
 
-func (l *link) pass(way string, to, from net.Conn) {
+func (l *link) pass(way string, number int, to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 1<<16)
 	for {
@@ -80,7 +82,7 @@ func (l *link) pass(way string, to, from net.Conn) {
 		if err != nil {
 			return
 		}
-		if l.swallows(way) {
+		if l.swallows(way, number) {
 			continue
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
@@ -96,10 +98,18 @@ func (l *link) swallow(ways ...string) {
 	l.swallowed = ways
 }
 
-func (l *link) swallows(way string) bool {
+// forget makes the connections of now lead nowhere, as a firewall does that
+// has forgotten them; later ones are passed on.
+func (l *link) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Contains(l.swallowed, way)
+	l.forgotten = len(l.conns)
+}
+
+func (l *link) swallows(way string, number int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return number < l.forgotten || slices.Contains(l.swallowed, way)
 }
 
 func (l *link) closeAll() {

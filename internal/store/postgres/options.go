@@ -2,13 +2,17 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Schema is the name of the schema that holds the tables.
@@ -63,6 +67,11 @@ func (o Options) connConfig(schema string, settings map[string]string) (*pgx.Con
 	if err != nil {
 		return nil, errURL // the cause repeats the text, and cannot always find the password in it
 	}
+	for name := range config.RuntimeParams {
+		if strings.HasPrefix(name, "pool_") {
+			return nil, fmt.Errorf("reading the database URL: take %s out: the pool is not set up by the URL", strconv.Quote(name))
+		}
+	}
 	// Arguments must never become part of a statement's text, whatever the URL asks for.
 	config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	config.ConnectTimeout = connectTimeout
@@ -78,6 +87,24 @@ func (o Options) connConfig(schema string, settings map[string]string) (*pgx.Con
 		"idle_in_transaction_session_timeout": milliseconds(idleInTransaction),
 	})
 	maps.Copy(config.RuntimeParams, settings)
+	return config, nil
+}
+
+// poolConfig is connConfig for a pool of connections.
+func (o Options) poolConfig(schema string, settings map[string]string) (*pgxpool.Config, error) {
+	conns, err := o.connConfig(schema, settings)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(o.URL) // for the defaults: the URL has no say in the pool
+	if err != nil {
+		return nil, errURL
+	}
+	config.ConnConfig = conns
+	config.MaxConns = ReadConnections
+	if o.ReadConnections > 0 {
+		config.MaxConns = int32(min(o.ReadConnections, math.MaxInt32))
+	}
 	return config, nil
 }
 

@@ -4,45 +4,54 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// A pool keeps a few connections open for reads. It is this small because
-// reads ask for no more: a bound, no connection handed out that may hang, and
-// nothing running in the background.
+// A pool is pgx's pool of connections with two differences: a connection
+// that is broken or does not answer gives its place up at once, and close ends
+// the reads in progress.
+//
+// pgx takes up to 15 seconds to clean up after a connection whose call was cut
+// off, and keeps its place in the pool for as long: when the network swallows
+// packets, a few such connections keep every read out, also once it is back.
+// So this pool asks idle connections itself whether they live, and takes those
+// that are lost out of pgx's hands.
 type pool struct {
-	config *pgx.ConnConfig
-	check  func(context.Context, *pgx.Conn) error // of each new connection
-	slots  chan struct{}                          // holds one element for each connection in use
+	conns *pgxpool.Pool
 
 	// closing is done once close was called, and end makes it so: it ends the
 	// reads in progress, whose own contexts know nothing of the pool.
 	closing context.Context
 	end     context.CancelFunc
-
-	mu     sync.Mutex // guards all below
-	idle   []*member  // the last one was used last
-	closed bool
-}
-
-// A member is a connection of a pool.
-type member struct {
-	*pgx.Conn
-	opened time.Time
-	used   time.Time
-	fresh  bool // opened for the read that uses it
 }
 
 // errPoolClosed says that a Reader was used after its Close.
 var errPoolClosed = errors.New("the database was closed by this program")
 
-func newPool(config *pgx.ConnConfig, size int, check func(context.Context, *pgx.Conn) error) *pool {
-	p := &pool{config: config, check: check, slots: make(chan struct{}, size)}
+// lastUsed is the key under which a connection keeps when it was given back.
+const lastUsed = "tapedeck.lastUsed"
+
+// newPool does not connect. Its connections are those of config.
+func newPool(config *pgxpool.Config) (*pool, error) {
+	config.MaxConnLifetime = maxAge
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // get does
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		// pgx connects in the background, behind no context of a read.
+		ctx, cancel := context.WithTimeout(ctx, ReadTimeout)
+		defer cancel()
+		return checkSchema(ctx, conn)
+	}
+	conns, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("making a pool of connections: %w", err)
+	}
+	p := &pool{conns: conns}
 	p.closing, p.end = context.WithCancel(context.Background())
-	return p
+	return p, nil
 }
 
 // bound is the context of one read: it ends after limit and when the pool is closed.
@@ -52,64 +61,41 @@ func (p *pool) bound(ctx context.Context, limit time.Duration) (context.Context,
 	return ctx, func() { stop(); cancel() }
 }
 
-// get returns a connection for one read; put gives it back. It waits until
-// there is one or the context, which is one of bound, ends.
-func (p *pool) get(ctx context.Context) (*member, error) {
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting for one of %d connections to PostgreSQL: %w", cap(p.slots), ctx.Err())
-	}
-	conn, err := p.take(ctx)
-	if err != nil {
-		<-p.slots
-		return nil, err
-	}
-	return conn, nil
-}
-
-// take returns a living idle connection, or opens one.
-func (p *pool) take(ctx context.Context) (*member, error) {
+// get returns a living connection for one read; put gives it back. It waits
+// until there is one or the context, which is one of bound, ends.
+func (p *pool) get(ctx context.Context) (*pgxpool.Conn, error) {
 	for {
-		conn, err := p.popIdle()
+		conn, err := p.conns.Acquire(ctx)
 		if err != nil {
-			return nil, err
+			return nil, p.explain(ctx, err)
 		}
-		if conn == nil {
-			return p.open(ctx)
-		}
-		if alive(ctx, conn) {
+		if alive(ctx, conn.Conn()) {
 			return conn, nil
 		}
-		shut(conn.Conn)
+		shut(conn.Hijack())
 	}
 }
 
-// popIdle returns the idle connection that was used last, or nil.
-func (p *pool) popIdle() (*member, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil, errPoolClosed
+// explain says what kept a read from getting a connection.
+func (p *pool) explain(ctx context.Context, err error) error {
+	var refused *pgconn.ConnectError
+	switch {
+	case p.closing.Err() != nil:
+		return errPoolClosed
+	case errors.As(err, &refused):
+		return connecting(err)
+	case ctx.Err() != nil:
+		return fmt.Errorf("waiting for one of %d connections to PostgreSQL: %w", p.conns.Config().MaxConns, err)
 	}
-	if len(p.idle) == 0 {
-		return nil, nil
-	}
-	last := len(p.idle) - 1
-	conn := p.idle[last]
-	p.idle = p.idle[:last]
-	conn.fresh = false
-	return conn, nil
+	return err
 }
 
 // alive asks a connection that has been idle for a while whether it lives, and
 // does not wait for the answer of a dead one: behind a broken network that
 // would take as long as TCP likes.
-func alive(ctx context.Context, conn *member) bool {
-	if conn.IsClosed() || time.Since(conn.opened) > maxAge {
-		return false
-	}
-	if time.Since(conn.used) < pingAfter {
+func alive(ctx context.Context, conn *pgx.Conn) bool {
+	used, ok := conn.PgConn().CustomData()[lastUsed].(time.Time)
+	if !ok || time.Since(used) < pingAfter {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
@@ -117,61 +103,25 @@ func alive(ctx context.Context, conn *member) bool {
 	return conn.Ping(ctx) == nil
 }
 
-func (p *pool) open(ctx context.Context) (*member, error) {
-	conn, err := dial(ctx, p.config)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.check(ctx, conn); err != nil {
-		shut(conn)
-		return nil, err
-	}
-	return &member{Conn: conn, opened: time.Now(), fresh: true}, nil
-}
+// fresh reports whether a connection was opened for the read that uses it.
+func fresh(conn *pgx.Conn) bool { return conn.PgConn().CustomData()[lastUsed] == nil }
 
 // put gives a connection back. One that cannot serve another read is closed.
-func (p *pool) put(conn *member) {
-	defer func() { <-p.slots }()
-	if !usable(conn.Conn) {
-		shut(conn.Conn)
+func (p *pool) put(conn *pgxpool.Conn) {
+	if !usable(conn.Conn()) {
+		shut(conn.Hijack())
 		return
 	}
-	conn.used = time.Now()
-	p.mu.Lock()
-	kept := !p.closed
-	if kept {
-		p.idle = append(p.idle, conn)
-	}
-	p.mu.Unlock()
-	if !kept {
-		shut(conn.Conn)
-	}
+	conn.Conn().PgConn().CustomData()[lastUsed] = time.Now()
+	conn.Release()
 }
 
-// drop closes all idle connections.
-func (p *pool) drop() {
-	p.mu.Lock()
-	idle := p.idle
-	p.idle = nil
-	p.mu.Unlock()
-	for _, conn := range idle {
-		shut(conn.Conn)
-	}
-}
+// drop closes all idle connections, and those in use when they are given back.
+func (p *pool) drop() { p.conns.Reset() }
 
 // close ends the reads in progress, refuses further ones, and returns when all
 // connections are closed.
 func (p *pool) close() {
-	p.mu.Lock()
-	first := !p.closed
-	p.closed = true
-	p.mu.Unlock()
-	if !first {
-		return
-	}
 	p.end()
-	p.drop()
-	for range cap(p.slots) {
-		p.slots <- struct{}{}
-	}
+	p.conns.Close()
 }

@@ -21,20 +21,20 @@ var _ store.Reading = (*Reader)(nil)
 
 // OpenReading returns a Reader of the tables that options.URL leads to. It
 // does not connect: reads and Ping do, and fail with store.ErrNoDatabase or
-// store.ErrSchema as long as there are no tables that fit.
+// store.ErrSchema as long as there are no tables that fit. Close it, also if
+// it was never used.
 func OpenReading(options Options) (*Reader, error) {
-	config, err := options.connConfig(Schema, map[string]string{
+	config, err := options.poolConfig(Schema, map[string]string{
 		"default_transaction_read_only": "on",
 		"statement_timeout":             milliseconds(StatementTimeout),
 	})
 	if err != nil {
 		return nil, err
 	}
-	size := options.ReadConnections
-	if size <= 0 {
-		size = ReadConnections
+	pool, err := newPool(config)
+	if err != nil {
+		return nil, err
 	}
-	pool := newPool(config, size, checkSchema)
 	return &Reader{
 		Reader: query.New(pooled{pool, beginSQL, ReadTimeout}, now),
 		dumps:  query.New(pooled{pool, unboundedSQL, longTimeout}, now),
@@ -65,7 +65,7 @@ func (r *Reader) ping(ctx context.Context) error {
 		return err
 	}
 	defer r.pool.put(conn)
-	return checkSchema(ctx, conn.Conn)
+	return checkSchema(ctx, conn.Conn())
 }
 
 // Close implements store.Reading.

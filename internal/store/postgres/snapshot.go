@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tapedeck/tapedeck/internal/store/query"
 )
@@ -80,24 +81,24 @@ func (p pooled) Read(ctx context.Context, f func(query.Tx) error) error {
 		return err
 	}
 	defer p.pool.put(conn)
-	err = f(tx{ctx, conn.Conn})
-	if finishErr := finish(ctx, conn.Conn); err == nil {
+	err = f(tx{ctx, conn.Conn()})
+	if finishErr := finish(ctx, conn.Conn()); err == nil {
 		err = finishErr
 	}
 	return err
 }
 
 // started is a connection of the pool with a snapshot begun.
-func (p pooled) started(ctx context.Context) (*member, error) {
+func (p pooled) started(ctx context.Context) (*pgxpool.Conn, error) {
 	conn, err := p.pool.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = begin(ctx, conn.Conn, p.begin)
+	err = begin(ctx, conn.Conn(), p.begin)
 	if err == nil {
 		return conn, nil
 	}
-	broken := conn.IsClosed() && !conn.fresh
+	broken := conn.Conn().IsClosed() && !fresh(conn.Conn())
 	p.pool.put(conn)
 	if !broken || ctx.Err() != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func (p pooled) started(ctx context.Context) (*member, error) {
 	if conn, err = p.pool.get(ctx); err != nil {
 		return nil, err
 	}
-	if err := begin(ctx, conn.Conn, p.begin); err != nil {
+	if err := begin(ctx, conn.Conn(), p.begin); err != nil {
 		p.pool.put(conn)
 		return nil, err
 	}
