@@ -22,6 +22,7 @@
 //
 // Connect straight to the server: statements are prepared, and settings are
 // given at the start of a connection, which a pooler in transaction mode
-// loses. A Reader has a small pool, a Writer one connection that nobody else
-// can starve it of.
+// loses. A Reader has a small pool, which the URL does not set up: parameters
+// like pool_max_conns are refused. A Writer has one connection that nobody
+// else can starve it of.
 package postgres
