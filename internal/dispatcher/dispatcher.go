@@ -154,18 +154,30 @@ func (d *Dispatcher) dispatch(ctx context.Context, job *events.JobQueued, try in
 	}
 }
 
-// ended looks for a cancel and for an announced end of the job.
+// ended looks for a cancel and for an announced end of the job, both at once:
+// that neither is there, the usual answer, takes longest to learn.
 func (d *Dispatcher) ended(ctx context.Context, jobID string) (bool, error) {
-	for _, what := range []string{"cancelled", "completed"} {
-		_, err := d.tape.JobEvent(ctx, jobID, what)
-		if err == nil {
-			return true, nil
-		}
-		if !errors.Is(err, stream.ErrNotFound) {
-			return false, fmt.Errorf("looking whether job %s has ended: %w", jobID, err)
+	kinds := []string{"cancelled", "completed"}
+	answers := make(chan error, len(kinds))
+	for _, what := range kinds {
+		go func() {
+			_, err := d.tape.JobEvent(ctx, jobID, what)
+			answers <- err
+		}()
+	}
+	ended, failed := false, error(nil)
+	for range kinds {
+		switch err := <-answers; {
+		case err == nil:
+			ended = true
+		case !errors.Is(err, stream.ErrNotFound):
+			failed = fmt.Errorf("looking whether job %s has ended: %w", jobID, err)
 		}
 	}
-	return false, nil
+	if ended {
+		return true, nil
+	}
+	return false, failed
 }
 
 // settle notes an acknowledgement that could not be sent: the message comes

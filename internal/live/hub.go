@@ -125,17 +125,9 @@ func (h *Hub) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	readings := make(map[string]reading, len(views))
-	for id, view := range views {
-		since, wanted := plan.since(id, view)
-		if !wanted {
-			continue
-		}
-		r, err := h.read(ctx, view, since)
-		if err != nil {
-			return err
-		}
-		readings[id] = r
+	readings, err := h.readings(ctx, plan, views)
+	if err != nil {
+		return err
 	}
 	h.tell(readings, asOf)
 	h.mu.Lock()
@@ -264,6 +256,38 @@ func (h *Hub) find(ctx context.Context, id string, views map[string]store.JobVie
 	view.Tickers, view.Strategy = nil, nil
 	views[id] = view
 	return nil
+}
+
+// readings reads the details of the jobs of views that changed, several jobs
+// at a time: where requests queue for the database, reads one after another
+// would each wait their turn.
+func (h *Hub) readings(ctx context.Context, p plan, views map[string]store.JobView) (map[string]reading, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	var mu sync.Mutex // guards found
+	found := make(map[string]reading, len(views))
+	turns := make(chan struct{}, lookReads)
+	for id, view := range views {
+		since, wanted := p.since(id, view)
+		if !wanted {
+			continue
+		}
+		turns <- struct{}{}
+		running.Go(func() {
+			defer func() { <-turns }()
+			r, err := h.read(ctx, view, since)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[id] = r
+		})
+	}
+	running.Wait()
+	return found, context.Cause(ctx)
 }
 
 // read reads the details of a job after a sequence.
