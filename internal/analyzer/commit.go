@@ -154,6 +154,9 @@ func (c *Commit) published(now time.Time, err error) []CommitOutput {
 			return append(out, c.publish())
 		}
 		return append(out, c.fill()...)
+	case errors.Is(err, stream.ErrTooLarge) && sent > 1: // never by our count; the server has the last word
+		c.refusals = MaxRefusals + 1
+		return []CommitOutput{c.publish()}
 	case errors.Is(err, stream.ErrExists):
 		c.refusals++
 		c.asking = true

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
@@ -51,6 +52,7 @@ func (j *jobs) look(ctx context.Context, id string) (doc strategy.Document, canc
 				return strategy.Document{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
 			}
 			e.cancelled = true
+		case errors.Is(err, events.ErrMalformed): // the recorder set it aside: nothing is cancelled by it
 		case !errors.Is(err, stream.ErrNotFound):
 			return strategy.Document{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
 		}
@@ -69,8 +71,8 @@ func (j *jobs) look(ctx context.Context, id string) (doc strategy.Document, canc
 
 func (j *jobs) read(ctx context.Context, id string) (*strategy.Document, error) {
 	recorded, err := j.tape.JobEvent(ctx, id, "queued")
-	if errors.Is(err, stream.ErrNotFound) {
-		return nil, errJobLost
+	if errors.Is(err, stream.ErrNotFound) || errors.Is(err, events.ErrMalformed) {
+		return nil, fmt.Errorf("%w: %w", errJobLost, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading job %s: %w", id, err)

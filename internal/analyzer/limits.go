@@ -17,9 +17,9 @@ const (
 	// BatchMessages is the most outcomes in one atomic batch: half the
 	// server's limit, committed in about 10 ms.
 	BatchMessages = 500
-	// BatchBytes is the most bytes in one atomic batch: what the server takes
-	// in without stalling its other clients.
-	BatchBytes = 4 << 20
+	// BatchBytes is the most bytes of outcomes in one atomic batch: what a batch
+	// may have (stream.MaxBatchBytes, 4 MiB), less 2 KiB for each one's guard.
+	BatchBytes = 3 << 20
 	// CommitRetryBase is the wait before an unanswered batch is sent again.
 	CommitRetryBase = 100 * time.Millisecond
 	// CommitRetryMax bounds that wait: a server restart takes a few seconds.

@@ -74,7 +74,7 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the dispatch queue: %w", err)
 	}
-	stop := context.AfterFunc(ctx, messages.Stop)
+	stop := context.AfterFunc(ctx, messages.Drain) // what has arrived is still read, and given back
 	defer stop()
 	defer messages.Stop()
 	var busy sync.WaitGroup
@@ -84,6 +84,10 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 		msg, err := messages.Next()
 		if err != nil {
 			return fmt.Errorf("reading the dispatch queue: %w", err)
+		}
+		if ctx.Err() != nil {
+			d.settle(d.log, msg.NakWithDelay(time.Millisecond))
+			continue
 		}
 		slots <- struct{}{}
 		busy.Go(func() {

@@ -55,7 +55,11 @@ type (
 	// Look reads how a job stands: first its items in WORK, then the tape's
 	// last sequence, then, when the checkpoint has reached that, its
 	// outstanding tickers. The order makes Looked.Reached true.
-	Look struct{ JobID string }
+	// Without InWork, WORK is not asked: a job past its deadline does not need it.
+	Look struct {
+		JobID  string
+		InWork bool
+	}
 	// Dispatch queues items that are not in WORK.
 	Dispatch struct{ Items []stream.Item }
 	// Fail publishes outcomes of tickers that have none.
@@ -70,7 +74,7 @@ type Round struct {
 	Dispatched int   // work items queued
 	Expired    int   // tickers failed by their deadline
 	Behind     bool  // ended early: the recorder has not reached the tape's end
-	Err        error // ended early
+	Err        error // the first failure; what does not need what failed was done all the same
 }
 
 func (Begin) input()   {}
@@ -93,6 +97,7 @@ type Core struct {
 	jobs    []store.JobView // to be looked at; the first is under way
 	items   []stream.Item   // of the job under way, to be dispatched
 	expired []string        // of the job under way, past the deadline
+	blocked bool            // WORK failed: only deadlines are attended to
 }
 
 // Step takes the answer in and returns what to do next.
@@ -103,7 +108,7 @@ func (c *Core) Step(now time.Time, in Input) Output {
 		return Ensure{}
 	case Ensured:
 		if in.Err != nil {
-			return c.finish(fmt.Errorf("restoring the work queue: %w", in.Err))
+			c.block(fmt.Errorf("restoring the work queue: %w", in.Err))
 		}
 		return List{Limit: maxJobs}
 	case Listed:
@@ -116,8 +121,13 @@ func (c *Core) Step(now time.Time, in Input) Output {
 			}
 		}
 	case Looked:
-		if in.Err != nil {
-			return c.finish(fmt.Errorf("looking at job %s: %w", c.jobs[0].ID, in.Err))
+		if err := in.Err; err != nil {
+			err = fmt.Errorf("looking at job %s: %w", c.jobs[0].ID, err)
+			if c.overdue(now) {
+				return c.finish(err)
+			}
+			c.block(err)
+			return c.next(now)
 		}
 		if !in.Reached {
 			c.round.Behind = true
@@ -125,8 +135,14 @@ func (c *Core) Step(now time.Time, in Input) Output {
 		}
 		c.looked(now, in)
 	case Done:
-		if in.Err != nil {
-			return c.finish(fmt.Errorf("mending job %s: %w", c.jobs[0].ID, in.Err))
+		if err := in.Err; err != nil {
+			err = fmt.Errorf("mending job %s: %w", c.jobs[0].ID, err)
+			if len(c.expired) > 0 {
+				return c.finish(err)
+			}
+			c.items = nil
+			c.block(err)
+			return c.next(now)
 		}
 		c.done(in.Count)
 	}
@@ -138,7 +154,7 @@ func (c *Core) looked(now time.Time, in Looked) {
 	c.round.Jobs++
 	job := &c.jobs[0]
 	switch {
-	case !now.Before(job.Deadline):
+	case c.overdue(now):
 		c.expired = in.Outstanding
 	default:
 		for _, ticker := range in.Outstanding {
@@ -172,10 +188,26 @@ func (c *Core) next(now time.Time) Output {
 		return Fail{Events: c.failures(now)}
 	case len(c.items) > 0:
 		return Dispatch{Items: c.items[:min(len(c.items), chunk)]}
-	case len(c.jobs) > 0:
-		return Look{JobID: c.jobs[0].ID}
+	}
+	for c.blocked && len(c.jobs) > 0 && !c.overdue(now) {
+		c.jobs = c.jobs[1:]
+	}
+	if len(c.jobs) > 0 {
+		return Look{JobID: c.jobs[0].ID, InWork: !c.overdue(now)}
 	}
 	return c.finish(nil)
+}
+
+// overdue reports whether the job under way is past its deadline.
+func (c *Core) overdue(now time.Time) bool { return !now.Before(c.jobs[0].Deadline) }
+
+// block gives up dispatching for this round: a work queue that is full or gone
+// must not keep the jobs behind from their deadlines.
+func (c *Core) block(err error) {
+	c.blocked = true
+	if c.round.Err == nil {
+		c.round.Err = err
+	}
 }
 
 func (c *Core) failures(now time.Time) []events.Event {
@@ -193,7 +225,9 @@ func (c *Core) failures(now time.Time) []events.Event {
 }
 
 func (c *Core) finish(err error) Output {
-	c.round.Err = err
+	if c.round.Err == nil {
+		c.round.Err = err
+	}
 	return Finish{Round: c.round}
 }
 

@@ -135,7 +135,7 @@ func (r *Reconciler) perform(ctx context.Context, out Output) Input {
 		page, err := r.cfg.Backlog.Unfinished(ctx, out.Limit)
 		return Listed{Jobs: page.Items, Err: err}
 	case Look:
-		return r.look(ctx, out.JobID)
+		return r.look(ctx, out)
 	case Dispatch:
 		n, err := r.cfg.Work.DispatchMissing(ctx, out.Items)
 		return Done{Count: n, Err: err}
@@ -147,10 +147,13 @@ func (r *Reconciler) perform(ctx context.Context, out Output) Input {
 }
 
 // look reads in the order that Look prescribes.
-func (r *Reconciler) look(ctx context.Context, jobID string) Looked {
-	inWork, err := r.cfg.Work.Outstanding(ctx, jobID)
-	if err != nil {
-		return Looked{Err: err}
+func (r *Reconciler) look(ctx context.Context, look Look) Looked {
+	var inWork map[string]bool
+	if look.InWork {
+		var err error
+		if inWork, err = r.cfg.Work.Outstanding(ctx, look.JobID); err != nil {
+			return Looked{Err: err}
+		}
 	}
 	state, err := r.cfg.Tape.State(ctx)
 	if err != nil {
@@ -159,7 +162,7 @@ func (r *Reconciler) look(ctx context.Context, jobID string) Looked {
 	until := time.NewTimer(reachTimeout)
 	defer until.Stop()
 	for {
-		tickers, asOf, err := r.cfg.Backlog.Outstanding(ctx, jobID)
+		tickers, asOf, err := r.cfg.Backlog.Outstanding(ctx, look.JobID)
 		if err != nil {
 			return Looked{Err: err}
 		}

@@ -138,7 +138,7 @@ func (c *Core) planDatabase(now time.Time) {
 	case c.planBatch(now):
 	case c.stopping:
 		c.call(now, Release{Lease: c.lease})
-	case c.scan && c.checked && len(c.ended) == 0:
+	case c.scan && c.checked && len(c.ended) == 0 && !now.Before(c.announceAt):
 		c.scan = false
 		c.call(now, Scan{Limit: maxAnnouncements})
 	}
@@ -320,8 +320,7 @@ func (c *Core) scanned(now time.Time, in Scanned) {
 	c.busy = false
 	if in.Err != nil {
 		c.scan = true
-		c.announceAt = now.Add(c.backoff())
-		c.answered(now, in.Err)
+		c.announceAt = now.Add(c.backoff()) // a read that failed says nothing of the lease
 		return
 	}
 	for _, p := range in.Ended {

@@ -203,7 +203,9 @@ type Changes struct {
 // same owner) and look at the position.
 type Writer interface {
 	// Acquire takes the lease if it is free, expired by the database's clock,
-	// or already the owner's, with a new epoch. ErrLeaseHeld otherwise.
+	// or already the owner's, with a new epoch; also if it is further ahead than
+	// ttl, which a live one of the same ttl never is: the clock was set back.
+	// ErrLeaseHeld otherwise.
 	Acquire(ctx context.Context, owner string, ttl time.Duration) (Lease, error)
 	// Renew lengthens the lease. ErrFenced if it is not the caller's any more.
 	Renew(ctx context.Context, lease Lease) error

@@ -17,7 +17,8 @@ const now = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
 
 const acquireSQL = `
 UPDATE checkpoint SET owner = $1, epoch = epoch + 1, lease_until = ` + now + ` + $2
-WHERE id = 1 AND (owner = '' OR owner = $1 OR lease_until <= ` + now + `)
+WHERE id = 1 AND (owner = '' OR owner = $1 OR lease_until <= ` + now + `
+	OR lease_until > ` + now + ` + $2)
 RETURNING epoch, stream, stream_created, seq, anchor`
 
 const renewSQL = `

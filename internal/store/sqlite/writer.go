@@ -158,7 +158,7 @@ func (w *Writer) inTransaction(ctx context.Context, f func() error) error {
 
 const acquireSQL = `UPDATE checkpoint SET owner = ?1, epoch = epoch + 1, lease_until = ` + now + ` + ?2,
 	projection_version = CASE seq WHEN 0 THEN ?3 ELSE projection_version END
-	WHERE id = 1 AND (owner = '' OR owner = ?1 OR lease_until <= ` + now + `)
+	WHERE id = 1 AND (owner = '' OR owner = ?1 OR lease_until <= ` + now + ` OR lease_until > ` + now + ` + ?2)
 	RETURNING epoch, stream, stream_created, seq, anchor`
 
 // Acquire implements store.Writer.
