@@ -1,0 +1,139 @@
+package processes
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// DrainTime is how long a program may take to stop when it is asked to:
+	// what a supervisor grants.
+	DrainTime = 15 * time.Second
+	// ShownLog is how many bytes of a program's log a failed test shows.
+	ShownLog = 6 << 10
+)
+
+// Build builds tapedeck's programs into dir; root is the directory of go.mod.
+func Build(root, dir string) error {
+	build := exec.Command("go", "build", "-o", dir, "./cmd/...")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the programs: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Environment is this process's own without tapedeck's settings.
+func Environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TAPEDECK_") })
+}
+
+// FreeAddress is a loopback address that nothing listens on.
+func FreeAddress(tb testing.TB) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// A Program is a program that runs as a process until the test ends. Its
+// methods are for one goroutine at a time.
+type Program struct {
+	tb     testing.TB
+	name   string
+	cmd    *exec.Cmd
+	log    string        // its standard output and error
+	wanted bool          // its end was asked for
+	ended  chan struct{} // closed when it has ended
+}
+
+// Start starts the program at path under a name for messages, with flags and
+// with variables besides those of Environment.
+func Start(tb testing.TB, name, path string, env []string, args ...string) *Program {
+	tb.Helper()
+	p := &Program{tb: tb, name: name, log: filepath.Join(tb.TempDir(), name+".log"), ended: make(chan struct{})}
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer log.Close() // the child has its own
+	p.cmd = exec.Command(path, args...)
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(Environment(), env...), log, log
+	p.cmd.SysProcAttr = endsWithUs()
+	if err := p.cmd.Start(); err != nil {
+		tb.Fatalf("starting %s: %v", name, err)
+	}
+	go func() {
+		defer close(p.ended)
+		p.cmd.Wait() //nolint:errcheck // its state is looked at where it matters
+	}()
+	tb.Cleanup(p.cleanup)
+	return p
+}
+
+// Pid is the process's id.
+func (p *Program) Pid() int { return p.cmd.Process.Pid }
+
+// Running reports whether it has not ended.
+func (p *Program) Running() bool {
+	select {
+	case <-p.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Stop asks it to end, and fails the test unless it does so within DrainTime
+// and without an error.
+func (p *Program) Stop() {
+	p.tb.Helper()
+	p.wanted = true
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.tb.Errorf("stopping %s: %v", p.name, err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(DrainTime):
+		p.tb.Errorf("%s has not ended %v after it was asked to", p.name, DrainTime)
+		return
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		p.tb.Errorf("%s ended with %d when it was asked to", p.name, code)
+	}
+}
+
+// cleanup ends it, and holds what is so of every process: none ends by
+// itself, and none has met a locked database.
+func (p *Program) cleanup() {
+	if !p.wanted && !p.Running() {
+		p.tb.Errorf("%s has ended by itself: %s", p.name, p.cmd.ProcessState)
+	}
+	if p.Running() {
+		p.cmd.Process.Kill() //nolint:errcheck // waited for below
+		<-p.ended
+	}
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		p.tb.Errorf("reading the log of %s: %v", p.name, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "database is locked") {
+			p.tb.Errorf("%s met a locked database: %s", p.name, line)
+		}
+	}
+	if p.tb.Failed() {
+		p.tb.Logf("the end of the log of %s:\n%s", p.name, text[max(0, len(text)-ShownLog):])
+	}
+}
