@@ -125,7 +125,7 @@ func (a *app) accepted(c *client.Client, accepted client.Accepted, detach, asJSO
 	if err != nil {
 		return err
 	}
-	if err := a.printResults(results, asJSON); err != nil {
+	if err := a.printResults(results, 0, asJSON); err != nil {
 		return err
 	}
 	if err := a.printFailures(c, job); err != nil {

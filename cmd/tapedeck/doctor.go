@@ -81,6 +81,8 @@ func (cmd doctorCmd) tape(a *app, say func(part, state, format string, args ...a
 	ctx, cancel := context.WithTimeout(a.ctx, doctorTime)
 	defer cancel()
 	if c.embedded {
+		dir, _ := cmd.path() // it was found when c was opened
+		say("data", stateOK, "%s; --data names another directory", dir)
 		say("nats", stateOK, "embedded server, every write is synced (sync_interval: always)")
 	} else {
 		say("nats", stateOK, "connected to %s; whether it syncs every write only its nats.conf says (sync_interval: always)", c.nc.ConnectedUrlRedacted())

@@ -164,13 +164,22 @@ func (cmd watchCmd) Run(a *app) error {
 		}
 		return cmd.following.verdict(job)
 	}
-	return a.stream(c, cmd.ID, cmd.JSON)
+	job, err := a.stream(c, cmd.ID, cmd.JSON)
+	if err != nil || cmd.ID == "" {
+		return err
+	}
+	return cmd.following.verdict(job)
 }
 
-// stream prints each event on a line.
-func (a *app) stream(c *client.Client, jobID string, asJSON bool) error {
+// stream prints each event on a line, and returns the job of the last "end".
+func (a *app) stream(c *client.Client, jobID string, asJSON bool) (job client.Job, err error) {
 	var failed error
-	err := c.Follow(a.ctx, jobID, func(event client.Event) bool {
+	err = c.Follow(a.ctx, jobID, func(event client.Event) bool {
+		if event.Name == "end" {
+			if failed = json.Unmarshal(event.Data, &job); failed != nil {
+				return false
+			}
+		}
 		if asJSON {
 			failed = printJSON(a.out, []any{struct {
 				Seq   string          `json:"seq,omitempty"`
@@ -185,12 +194,12 @@ func (a *app) stream(c *client.Client, jobID string, asJSON bool) error {
 		return true
 	})
 	if failed != nil {
-		return failed
+		return job, fmt.Errorf("following: %w", failed)
 	}
 	if a.ctx.Err() != nil {
-		return context.Canceled
+		return job, context.Canceled
 	}
-	return err
+	return job, err
 }
 
 // lineOf is an event in words; empty for those that only help a display.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -44,6 +45,9 @@ func (cmd subscriberAddCmd) Run(a *app) error {
 		kinds[i] = events.Type("tapedeck.v1." + kind)
 	}
 	err = stream.AddSubscriber(a.ctx, c.js, stream.SubscriberConfig{Name: cmd.Name, Kinds: kinds, Ticker: cmd.Ticker, From: cmd.From})
+	if errors.Is(err, stream.ErrSubscriber) {
+		return exitError{exitUsage, err.Error()}
+	}
 	if err != nil {
 		return err
 	}

@@ -60,22 +60,56 @@ func (t *table) write(w io.Writer, paint func(column int, cell, padded string) s
 	}
 }
 
+// write prints a table that was cut at limit rows (0: not at all), and says so.
+func (a *app) write(t *table, limit int) {
+	if len(t.rows) == 0 {
+		fmt.Fprintln(a.err, "nothing to show")
+		return
+	}
+	t.write(a.out, a.paintVerdict)
+	if limit > 0 && len(t.rows) == limit {
+		fmt.Fprintf(a.err, "the first %d; --limit 0 prints all\n", limit)
+	}
+}
+
 // printResults prints verdicts as a table, or as JSON lines.
-func (a *app) printResults(results []client.Result, asJSON bool) error {
+func (a *app) printResults(results []client.Result, limit int, asJSON bool) error {
 	if asJSON {
 		return printJSON(a.out, results)
 	}
 	t := newTable("TICKER", "DAY", "VERDICT", ">SCORE", ">CLOSE", ">ENTRY", ">STOP", ">TARGET", ">SIZE", "DATA")
+	held := false
 	for _, r := range results {
+		verdict := string(r.Verdict)
+		if heldBack(r) {
+			verdict, held = verdict+heldMark, true
+		}
 		data := "real"
 		if r.Synthetic {
 			data = "synthetic"
 		}
-		t.add(r.Ticker, r.TradingDay, string(r.Verdict), fmt.Sprintf("%+.3f", r.Score), number(r.Numbers.Close),
+		t.add(r.Ticker, r.TradingDay, verdict, fmt.Sprintf("%+.3f", r.Score), number(r.Numbers.Close),
 			price(r.Plan.Entry), price(r.Plan.Stop), price(r.Plan.Target), fmt.Sprint(r.Plan.Size), data)
 	}
-	t.write(a.out, a.paintVerdict)
+	a.write(t, limit)
+	if held {
+		fmt.Fprintf(a.err, "%s too few indicators agree, or had enough bars, for a Strong verdict\n", heldMark)
+	}
 	return nil
+}
+
+// heldMark stands behind a verdict that the strategy's quorum held back.
+const heldMark = " *"
+
+// heldBack reports whether the quorum made a Strong verdict of r a plain one;
+// the report says so in words: "Buy, not Strong Buy: ...".
+func heldBack(r client.Result) bool {
+	for _, warning := range r.Warnings {
+		if strings.HasPrefix(warning, string(r.Verdict)+", not Strong ") {
+			return true
+		}
+	}
+	return false
 }
 
 // paintVerdict colours the verdict's column green or red.
@@ -83,7 +117,7 @@ func (a *app) paintVerdict(_ int, cell, padded string) string {
 	if !a.color {
 		return padded
 	}
-	switch events.Verdict(cell) {
+	switch events.Verdict(strings.TrimSuffix(cell, heldMark)) {
 	case events.StrongBuy:
 		return "\x1b[1;32m" + padded + "\x1b[0m"
 	case events.Buy:

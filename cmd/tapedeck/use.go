@@ -61,7 +61,7 @@ func (cmd jobsCmd) Run(a *app) error {
 		t.add(j.JobID, string(j.Status), strconv.Itoa(j.Total), strconv.Itoa(j.Analyzed), strconv.Itoa(j.Failed),
 			strconv.Itoa(j.Cancelled), j.Strategy, clock(j.CreatedAt))
 	}
-	t.write(a.out, nil)
+	a.write(t, cmd.Limit)
 	return nil
 }
 
@@ -165,7 +165,7 @@ type resultsCmd struct {
 	ID      string `arg:"" optional:"" name:"job" help:"Id of the job; without it, the screen of the newest day."`
 	Verdict string `enum:",strong-buy,buy,hold,sell,strong-sell" default:"" help:"Only this verdict."`
 	Class   string `enum:"real,synthetic" default:"real" help:"For the screen: real data, or synthetic."`
-	Limit   int    `default:"50" help:"Most results to print; 0 prints all."`
+	Limit   int    `default:"0" help:"Most results to print; 0 prints all."`
 }
 
 // Run prints results, best score first.
@@ -190,7 +190,7 @@ func (cmd resultsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.printResults(results, cmd.JSON)
+	return a.printResults(results, cmd.Limit, cmd.JSON)
 }
 
 func verdictOf(flag string) events.Verdict {
@@ -224,7 +224,7 @@ func (cmd historyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.printResults(results, cmd.JSON)
+	return a.printResults(results, cmd.Limit, cmd.JSON)
 }
 
 // collect reads a list to its end or to limit items; 0 means no limit.

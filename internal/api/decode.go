@@ -35,7 +35,42 @@ func readBody(body []byte) (fields, error) {
 	if values == nil {
 		return fields{}, problem(http.StatusBadRequest, "malformed_json", "the body is null, not a JSON object")
 	}
+	if name := repeated(json.NewDecoder(bytes.NewReader(body))); name != "" {
+		return fields{}, problem(http.StatusBadRequest, "malformed_json", fmt.Sprintf("the name %q stands twice in one object; which value is meant?", capped(name)))
+	}
 	return fields{path: "body", values: values, errs: new([]FieldError)}, nil
+}
+
+// repeated returns a name that stands twice in one object of a JSON text that
+// is known to be well formed, or "". Decoding would silently take the last.
+func repeated(decoder *json.Decoder) string {
+	token, err := decoder.Token()
+	if err != nil {
+		return ""
+	}
+	delim, nested := token.(json.Delim)
+	if !nested {
+		return ""
+	}
+	seen := map[string]bool{}
+	for decoder.More() {
+		if delim == '{' {
+			token, err := decoder.Token()
+			if err != nil {
+				return ""
+			}
+			name, _ := token.(string) // the names of an object are strings
+			if seen[name] {
+				return name
+			}
+			seen[name] = true
+		}
+		if name := repeated(decoder); name != "" {
+			return name
+		}
+	}
+	_, _ = decoder.Token() // the closing delimiter, there by More
+	return ""
 }
 
 func malformed(err error) *Problem {
