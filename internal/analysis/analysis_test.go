@@ -65,27 +65,30 @@ func TestRealMarket(t *testing.T) {
 	}
 }
 
-// TestProperties: whatever the bars, the strategy and the parameters.
+// TestProperties: whatever the bars, the strategy and the parameters. It draws
+// until each kind of plan has come up: a sized one is one in twelve.
 func TestProperties(t *testing.T) {
+	kinds := []string{"buy", "sell", "none", "sized buy", "sized sell"}
 	seen := map[string]int{}
-	rapid.Check(t, func(t *rapid.T) {
-		s, d, p := drawSeries(t), drawStrategy(t), drawParams(t)
-		r, err := analysis.Analyze(s, d, p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkReport(t, r, p)
-		seen[r.Plan.Side]++
-		if r.Plan.Size > 0 {
-			seen["sized "+r.Plan.Side]++
-		}
-	})
-	t.Logf("%v", seen)
-	for _, what := range []string{"buy", "sell", "none", "sized buy", "sized sell"} {
-		if seen[what] == 0 {
-			t.Errorf("no plan of %q was drawn", what)
+	missing := func(kind string) bool { return seen[kind] == 0 }
+	for range 20 {
+		rapid.Check(t, func(t *rapid.T) {
+			s, d, p := drawSeries(t), drawStrategy(t), drawParams(t)
+			r, err := analysis.Analyze(s, d, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkReport(t, r, p)
+			seen[r.Plan.Side]++
+			if r.Plan.Size > 0 {
+				seen["sized "+r.Plan.Side]++
+			}
+		})
+		if !slices.ContainsFunc(kinds, missing) {
+			return
 		}
 	}
+	t.Errorf("not every kind of plan was drawn: %v", seen)
 }
 
 // TestNoLookAhead: bars that come later change nothing once they are cut off,
