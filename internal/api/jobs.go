@@ -60,7 +60,7 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	if err != nil {
 		return accepted{}, err
 	}
-	full, err := s.fill.check(ctx)
+	full, err := s.fill.check(ctx, len(job.Tickers))
 	if err != nil {
 		return accepted{}, notSubmitted().because(fmt.Errorf("reading the tape's state: %w", err))
 	}

@@ -87,6 +87,9 @@ const (
 	// fullShare is the fill of the tape above which new jobs are refused, so
 	// that accepted ones can finish.
 	fullShare = 0.8
+	// outcomeBytes is what a ticker that waits for its outcome will take of the
+	// tape, headers included: 5.1 KB measured. What is promised must fit too.
+	outcomeBytes = 6 << 10
 	// retryAfterFull, in seconds: somebody has to raise the limit.
 	retryAfterFull = 60
 	// retryAfterBusy, in seconds: leadership changes and restarts take that long.

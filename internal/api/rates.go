@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
@@ -94,24 +95,28 @@ func (t *streams) count() int {
 	return t.open
 }
 
-// tapeFill knows, about a second old, how full the tape is.
+// tapeFill knows, about a second old, how full the tape is, and how much more
+// the accepted jobs will need of it.
 type tapeFill struct {
-	tape Tape
-	now  func() time.Time
+	tape   Tape
+	reader store.Reader
+	now    func() time.Time
 
-	turn chan struct{} // holds one token: who has it may look and write the fields below
-	at   time.Time
-	full bool
+	turn     chan struct{} // holds one token: who has it may look and write the fields below
+	at       time.Time
+	state    stream.TapeState
+	promised int // tickers of accepted jobs without an outcome
 }
 
-func newTapeFill(tape Tape, now func() time.Time) *tapeFill {
-	f := &tapeFill{tape: tape, now: now, turn: make(chan struct{}, 1)}
+func newTapeFill(tape Tape, reader store.Reader, now func() time.Time) *tapeFill {
+	f := &tapeFill{tape: tape, reader: reader, now: now, turn: make(chan struct{}, 1)}
 	f.turn <- struct{}{}
 	return f
 }
 
-// check reports whether the tape is too full for new jobs.
-func (f *tapeFill) check(ctx context.Context) (full bool, err error) {
+// check reports whether the tape is too full for a job of so many tickers; if
+// it is not, they count as promised.
+func (f *tapeFill) check(ctx context.Context, tickers int) (full bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	select {
@@ -120,16 +125,34 @@ func (f *tapeFill) check(ctx context.Context) (full bool, err error) {
 		return false, ctx.Err()
 	}
 	defer func() { f.turn <- struct{}{} }()
-	if !f.at.IsZero() && f.now().Sub(f.at) < tapeStateAge {
-		return f.full, nil
+	if f.at.IsZero() || f.now().Sub(f.at) >= tapeStateAge {
+		if f.state, err = f.tape.State(ctx); err != nil {
+			return false, err
+		}
+		f.at = f.now()
+		f.look(ctx)
 	}
-	state, err := f.tape.State(ctx)
+	// Beside other jobs a job must fit with all their outcomes; alone it may use
+	// the reserve.
+	need := int64(f.promised+tickers) * outcomeBytes
+	if tooFull(f.state) || f.state.MaxBytes > 0 && f.promised > 0 && int64(f.state.Bytes)+need > f.state.MaxBytes {
+		return true, nil
+	}
+	f.promised += tickers
+	return false, nil
+}
+
+// look counts what is promised. While the database is away the last count
+// stands, and grows: submissions do not depend on it.
+func (f *tapeFill) look(ctx context.Context) {
+	page, err := f.reader.Jobs(ctx, store.JobsQuery{Active: true, Limit: store.MaxPage})
 	if err != nil {
-		return false, err
+		return
 	}
-	f.at = f.now()
-	f.full = tooFull(state)
-	return f.full, nil
+	f.promised = 0
+	for _, job := range page.Items {
+		f.promised += job.Progress.Pending()
+	}
 }
 
 // tooFull reports whether the tape must take no new jobs.

@@ -102,7 +102,7 @@ func New(config Config) *Server {
 		metrics: newMetrics(config.Metrics),
 		rates:   newRates(limits.SubmitRate, limits.SubmitBurst, config.Clock),
 		streams: newStreams(limits.Streams, limits.StreamsPerIP),
-		fill:    newTapeFill(config.Tape, config.Clock),
+		fill:    newTapeFill(config.Tape, config.Reader, config.Clock),
 		local:   localNames(config.Hosts),
 		base:    context.Background(),
 		stop:    make(chan struct{}),
