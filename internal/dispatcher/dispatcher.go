@@ -27,9 +27,11 @@ type Tape interface {
 	JobEvent(ctx context.Context, jobID, what string) (events.Recorded, error)
 }
 
-// Work is what a dispatcher needs of the work queue. DispatchMissing sends
-// those of the items that are not outstanding; it may be called again.
+// Work is what a dispatcher needs of the work queue. Dispatch sends all items
+// or none: stream.ErrExists if one is outstanding. DispatchMissing sends those
+// items, of one job, that are not outstanding; it may be called again.
 type Work interface {
+	Dispatch(ctx context.Context, items []stream.Item) error
 	DispatchMissing(ctx context.Context, items []stream.Item) (sent int, err error)
 	Purge(ctx context.Context, jobID string) error
 	DispatchQueue(ctx context.Context) (jetstream.Consumer, error)
@@ -77,6 +79,10 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, messages.Drain) // what has arrived is still read, and given back
 	defer stop()
 	defer messages.Stop()
+	gathering, end := context.WithCancel(ctx)
+	defer end()
+	chunks := newGather(d.work)
+	go chunks.run(gathering)
 	var busy sync.WaitGroup
 	defer busy.Wait()
 	slots := make(chan struct{}, Concurrency)
@@ -92,13 +98,13 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 		slots <- struct{}{}
 		busy.Go(func() {
 			defer func() { <-slots }()
-			d.deliver(ctx, msg)
+			d.deliver(ctx, msg, chunks)
 		})
 	}
 }
 
 // deliver takes one JobQueued through the core and settles its message.
-func (d *Dispatcher) deliver(ctx context.Context, msg jetstream.Msg) {
+func (d *Dispatcher) deliver(ctx context.Context, msg jetstream.Msg, chunks *gather) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		d.log.Error("message without metadata on the dispatch queue", "err", err)
@@ -119,7 +125,7 @@ func (d *Dispatcher) deliver(ctx context.Context, msg jetstream.Msg) {
 	}
 	log = log.With("job_id", job.JobID)
 	began := time.Now()
-	end := d.dispatch(ctx, job, int(meta.NumDelivered), func() { d.settle(log, msg.InProgress()) })
+	end := d.dispatch(ctx, Begin{Job: job, Try: int(meta.NumDelivered)}, chunks, func() { d.settle(log, msg.InProgress()) })
 	if end.Err != nil {
 		if ctx.Err() == nil {
 			log.Warn("job not dispatched, trying again", "retry", end.Retry, "err", end.Err)
@@ -132,9 +138,9 @@ func (d *Dispatcher) deliver(ctx context.Context, msg jetstream.Msg) {
 }
 
 // dispatch runs the core to its end. alive is called while it works.
-func (d *Dispatcher) dispatch(ctx context.Context, job *events.JobQueued, try int, alive func()) Finish {
+func (d *Dispatcher) dispatch(ctx context.Context, begin Begin, chunks *gather, alive func()) Finish {
 	var core Core
-	in := Input(Begin{Job: job, Try: try})
+	in := Input(begin)
 	for {
 		switch out := core.Step(time.Now(), in).(type) {
 		case Look:
@@ -147,8 +153,7 @@ func (d *Dispatcher) dispatch(ctx context.Context, job *events.JobQueued, try in
 			}
 			in = Done{wrap("publishing JobStarted", err)}
 		case Send:
-			_, err := d.work.DispatchMissing(ctx, out.Items)
-			in = Done{wrap("sending work items", err)}
+			in = Done{wrap("sending work items", chunks.send(ctx, out.Items))}
 		case Purge:
 			in = Done{wrap("purging work items", d.work.Purge(ctx, out.JobID))}
 		case Finish:
