@@ -96,37 +96,6 @@ func (p *Proc) Kill() {
 	p.cmd = nil
 }
 
-// Supervise starts the server again whenever it ends, and then calls started,
-// until stop.
-func (p *Proc) Supervise(started func()) (stop func()) {
-	ended := make(chan struct{})
-	done := make(chan struct{})
-	cmd, path := p.cmd, binary(p.tb)
-	go func() {
-		defer close(done)
-		for {
-			cmd.Wait() //nolint:errcheck // killed, by whomever
-			select {
-			case <-ended:
-				return
-			default:
-			}
-			if err := p.start(path); err != nil {
-				p.tb.Errorf("starting nats-server again: %v", err)
-				return
-			}
-			cmd = p.cmd
-			started()
-		}
-	}()
-	return func() {
-		close(ended)
-		p.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
-		<-done
-		p.cmd = nil
-	}
-}
-
 // Pid is the process id of the running server, for signals such as SIGSTOP.
 func (p *Proc) Pid() int { return p.cmd.Process.Pid }
 
