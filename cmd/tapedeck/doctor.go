@@ -93,9 +93,13 @@ func (cmd doctorCmd) tape(a *app, say func(part, state, format string, args ...a
 		return 0
 	}
 	fill := 100 * float64(state.Bytes) / float64(max(state.MaxBytes, 1))
+	remedy := "raise it with `tapedeck provision --tape-max-bytes`"
+	if c.embedded {
+		remedy = "it is fixed in the embedded server: move to an external one"
+	}
 	switch {
 	case state.MaxBytes > 0 && fill >= fillWarning:
-		say("tape", stateWarning, "%.0f %% full (%d of %d bytes); raise the limit with `tapedeck provision --tape-max-bytes`: from 80 %% on new jobs are refused", fill, state.Bytes, state.MaxBytes)
+		say("tape", stateWarning, "%.0f %% full (%d of %d bytes), and from 80 %% on new jobs are refused; of the limit: %s", fill, state.Bytes, state.MaxBytes, remedy)
 	case state.First > 1:
 		say("tape", stateWarning, "begins at sequence %d: what came before is gone, and a rebuild would lack it", state.First)
 	default:
