@@ -40,6 +40,9 @@ type Series struct {
 	Currency   string // ISO 4217; empty when the provider does not say
 	Bars       []Bar
 	Warnings   []string // odd but usable, such as "17 zero-volume days"
+	// Notes say what was done to get these bars, in order: the splits that were
+	// taken out and by whose word, the providers that were asked first.
+	Notes []string
 }
 
 // A Provider delivers series. Implementations are safe for concurrent use,
