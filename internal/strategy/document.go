@@ -32,6 +32,7 @@ type Document struct {
 	Thresholds Thresholds `json:"thresholds"`
 	Quorum     Quorum     `json:"quorum"`
 	Risk       Risk       `json:"risk"`
+	Trade      Trade      `json:"trade"`
 }
 
 // Indicators hold the weight (0..10, default 1; 0 leaves the indicator out of
@@ -188,6 +189,33 @@ type Risk struct {
 	PositionLimitPercent float64 `json:"position_limit_percent"`
 }
 
+// The sides that a backtest trades.
+const (
+	SidesLong = "long" // buys only; a Sell verdict closes
+	SidesBoth = "both" // buys and short sales
+)
+
+// What ends a trade besides its stop, its target and MaxBars.
+const (
+	ExitOpposite = "opposite" // a verdict of the other side: out at the next open
+	ExitLevels   = "levels"   // nothing
+)
+
+// Trade holds the rules by which a backtest trades the verdicts. A live
+// analysis does not look at them.
+type Trade struct {
+	// MaxBars, 0..500, is how many bars a position is held at most; 0 sets no
+	// limit; default 20.
+	MaxBars int `json:"max_bars"`
+	// CooldownBars, 0..100, is how many bars after a losing trade no position is
+	// opened; default 2.
+	CooldownBars int `json:"cooldown_bars"`
+	// Sides is SidesLong (default) or SidesBoth.
+	Sides string `json:"sides"`
+	// Exit is ExitOpposite (default) or ExitLevels.
+	Exit string `json:"exit"`
+}
+
 // Canonical returns the one JSON text of d: every field, in the order of the
 // struct, without white space. Parse of it gives d again if d is valid.
 func (d Document) Canonical() []byte {
@@ -234,5 +262,6 @@ func defaults() Document {
 			Stop:          Stop{Method: StopFixed, Percent: 2, ATRMultiple: 1.5, FloorPercent: 1, CapPercent: 10},
 			TargetPercent: 4, MinRiskReward: 1.5, RiskPercent: 2, PositionLimitPercent: 20,
 		},
+		Trade: Trade{MaxBars: 20, CooldownBars: 2, Sides: SidesLong, Exit: ExitOpposite},
 	}
 }

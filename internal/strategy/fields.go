@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +30,26 @@ func whole(path string, at *int, min, max float64) field {
 	return field{path: path, whole: at, min: min, max: max}
 }
 
+// choice is a text that must be one of words.
+func choice(path string, at *string, words ...string) field {
+	return field{path: path, text: at, max: maxShown, rule: func(word string) string {
+		if slices.Contains(words, word) {
+			return ""
+		}
+		return fmt.Sprintf("must be %s, is %q", oneOf(words), word)
+	}}
+}
+
+// oneOf writes words as a choice: "a", "b" or "c".
+func oneOf(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = strconv.Quote(word)
+	}
+	last := len(quoted) - 1
+	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
 // fields lists every field of the format: the one table that Parse and
 // Validate work from.
 func (d *Document) fields() []field {
@@ -42,7 +64,7 @@ func (d *Document) fields() []field {
 		number("thresholds.strong_sell", &d.Thresholds.StrongSell, -1, 1),
 		number("quorum.coverage", &d.Quorum.Coverage, 0, 1),
 		whole("quorum.agreeing", &d.Quorum.Agreeing, 0, 12),
-		{path: "risk.stop.method", text: &d.Risk.Stop.Method, max: 10, rule: checkMethod},
+		choice("risk.stop.method", &d.Risk.Stop.Method, StopFixed, StopATR),
 		number("risk.stop.percent", &d.Risk.Stop.Percent, 0.1, 50),
 		number("risk.stop.atr_multiple", &d.Risk.Stop.ATRMultiple, 0.1, 10),
 		number("risk.stop.floor_percent", &d.Risk.Stop.FloorPercent, 0.1, 50),
@@ -51,6 +73,10 @@ func (d *Document) fields() []field {
 		number("risk.min_risk_reward", &d.Risk.MinRiskReward, 0, 10),
 		number("risk.risk_percent", &d.Risk.RiskPercent, 0.01, 100),
 		number("risk.position_limit_percent", &d.Risk.PositionLimitPercent, 0.1, 100),
+		whole("trade.max_bars", &d.Trade.MaxBars, 0, 500),
+		whole("trade.cooldown_bars", &d.Trade.CooldownBars, 0, 100),
+		choice("trade.sides", &d.Trade.Sides, SidesLong, SidesBoth),
+		choice("trade.exit", &d.Trade.Exit, ExitOpposite, ExitLevels),
 	}...)
 }
 
@@ -153,13 +179,6 @@ func checkName(name string) string {
 	}
 	if !namePattern.MatchString(name) {
 		return "must be of a-z, 0-9 and _, a letter first"
-	}
-	return ""
-}
-
-func checkMethod(method string) string {
-	if method != StopFixed && method != StopATR {
-		return fmt.Sprintf("must be %q or %q, is %q", StopFixed, StopATR, shown(method))
 	}
 	return ""
 }

@@ -43,20 +43,24 @@ func TestBuiltins(t *testing.T) {
 		Categories          [4]float64
 		Method              string
 		Stop, Target, Limit float64
+		Trade               strategy.Trade
+	}
+	trade := func(most, cooldown int) strategy.Trade {
+		return strategy.Trade{MaxBars: most, CooldownBars: cooldown, Sides: strategy.SidesLong, Exit: strategy.ExitOpposite}
 	}
 	want := []weights{
-		{"balanced", [12]float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, "fixed", 2, 4, 20},
-		{"trend_following", [12]float64{2.5, 2.5, 2, 1.5, .5, .5, .5, .5, .5, 1, 1, 1}, [4]float64{1.5, .7, .8, 1}, "fixed", 2.5, 7.5, 25},
-		{"mean_reversion", [12]float64{.5, .5, .5, .5, 2.5, 2, 1.5, 1.5, 2.5, 1, 1, 1}, [4]float64{.6, 1.5, 1.3, 1}, "fixed", 1.5, 2.25, 15},
-		{"momentum_breakout", [12]float64{1.5, 1.5, 1, 1, 2, 1.5, 1.5, 1, 1.5, 2, 2.5, 2.5}, [4]float64{1, 1.3, 1.2, 1.5}, "fixed", 3, 7.5, 20},
-		{"weekly_4", [12]float64{1.5, .5, .6, 1.2, 2, 2, 1.8, 1.6, 1.3, .8, 1.2, 1.2}, [4]float64{.5, 2, 1, .9}, "atr", 3, 4, 35},
+		{"balanced", [12]float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, [4]float64{1, 1, 1, 1}, "fixed", 2, 4, 20, trade(20, 2)},
+		{"trend_following", [12]float64{2.5, 2.5, 2, 1.5, .5, .5, .5, .5, .5, 1, 1, 1}, [4]float64{1.5, .7, .8, 1}, "fixed", 2.5, 7.5, 25, trade(25, 3)},
+		{"mean_reversion", [12]float64{.5, .5, .5, .5, 2.5, 2, 1.5, 1.5, 2.5, 1, 1, 1}, [4]float64{.6, 1.5, 1.3, 1}, "fixed", 1.5, 2.25, 15, trade(10, 2)},
+		{"momentum_breakout", [12]float64{1.5, 1.5, 1, 1, 2, 1.5, 1.5, 1, 1.5, 2, 2.5, 2.5}, [4]float64{1, 1.3, 1.2, 1.5}, "fixed", 3, 7.5, 20, trade(12, 2)},
+		{"weekly_4", [12]float64{1.5, .5, .6, 1.2, 2, 2, 1.8, 1.6, 1.3, .8, 1.2, 1.2}, [4]float64{.5, 2, 1, .9}, "atr", 3, 4, 35, trade(15, 3)},
 	}
 	var got []weights
 	for _, d := range strategy.Builtins() {
 		in, c := d.Indicators, d.Categories
 		got = append(got, weights{d.Name, [12]float64{in.MACD.Weight, in.ADX.Weight, in.EMA.Weight, in.PSAR.Weight, in.RSI.Weight, in.Stochastic.Weight,
 			in.CCI.Weight, in.Williams.Weight, in.Bollinger.Weight, in.ATR.Weight, in.OBV.Weight, in.CMF.Weight},
-			[4]float64{c.Trend, c.Momentum, c.Volatility, c.Volume}, d.Risk.Stop.Method, d.Risk.Stop.Percent, d.Risk.TargetPercent, d.Risk.PositionLimitPercent})
+			[4]float64{c.Trend, c.Momentum, c.Volatility, c.Volume}, d.Risk.Stop.Method, d.Risk.Stop.Percent, d.Risk.TargetPercent, d.Risk.PositionLimitPercent, d.Trade})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -141,6 +145,9 @@ func TestParseRefuses(t *testing.T) {
 		`{"name":"x","version":2,"min_bars":1,"categories":{"trend":-1},"indicators":{"rsi":{"period":1}},"risk":{"stop":{"method":"hope"}}}`: {
 			"version must be 1, is 2", "min_bars must be from 2 to 5000, is 1", "indicators.rsi.period must be from 2 to 500, is 1",
 			"categories.trend must be from 0 to 10, is -1", `risk.stop.method must be "fixed" or "atr", is "hope"`},
+		`{"name":"x","trade":{"max_bars":501,"cooldown_bars":-1,"sides":"short","exit":""}}`: {
+			"trade.max_bars must be from 0 to 500, is 501", "trade.cooldown_bars must be from 0 to 100, is -1",
+			`trade.sides must be "long" or "both", is "short"`, `trade.exit must be "opposite" or "levels", is ""`},
 		`{"name":"x","indicators":{"macd":{"fast":30},"ema":{"fast":200},"psar":{"step":0.5},"rsi":{"oversold":80},"stochastic":{"oversold":80},
 		  "williams":{"oversold":-10}},"thresholds":{"buy":0.7,"sell":0.8,"strong_sell":0.9},"risk":{"stop":{"floor_percent":20}}}`: {
 			"indicators.macd.fast must be below slow", "indicators.ema.fast must be below slow", "indicators.psar.step must not be above limit",
