@@ -69,6 +69,8 @@ type ScreenQuery struct {
 // Daily: only the answers of days, newest trading day first.
 type HistoryQuery struct {
 	Ticker       string
+	JobID        string // empty: any; a job has at most one
+	TradingDay   string // empty: any
 	StrategyName string // empty: any
 	Class        string // empty: any
 	Daily        bool

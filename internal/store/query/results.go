@@ -160,7 +160,9 @@ func historyStatement(q store.HistoryQuery) (*statement, error) {
 	if q.Class != "" && q.Class != store.ClassReal && q.Class != store.ClassSynthetic {
 		return nil, fmt.Errorf("%w: class %q", store.ErrQuery, q.Class)
 	}
-	s.addIf(q.StrategyName != "", ` AND r.strategy_name = ?`, q.StrategyName)
+	s.addIf(q.StrategyName != "", ` AND r.strategy_name = ?`, q.StrategyName).
+		addIf(q.JobID != "", ` AND r.job_id = ?`, q.JobID).
+		addIf(q.TradingDay != "", ` AND r.trading_day = ?`, q.TradingDay)
 	if q.Daily {
 		if q.After != "" {
 			at, err := decodeCursor(q.After, "days", 1, 1, 0)

@@ -120,6 +120,10 @@ func askAll(t *testing.T, r *query.Reader, changes store.Changes) {
 			p, err := r.History(ctx, store.HistoryQuery{Ticker: ticker, Daily: daily, After: c, Limit: 1})
 			return p.Next, err
 		})
+		twice("history of a job", func(c store.Cursor) (store.Cursor, error) {
+			p, err := r.History(ctx, store.HistoryQuery{Ticker: ticker, JobID: job.ID, Daily: daily, After: c, Limit: 1})
+			return p.Next, err
+		})
 	}
 	_, _, e1 := r.Job(ctx, job.ID)
 	_, e2 := r.Unfinished(ctx, 10)

@@ -215,7 +215,14 @@ func testHistory(t *testing.T, db opened) {
 		winners[d.ResultSeq] = true
 	}
 	for ticker := range tickers {
-		for _, q := range []store.HistoryQuery{{}, {StrategyName: "balanced"}, {Class: store.ClassReal}, {Class: store.ClassSynthetic, StrategyName: "momentum"}} {
+		some := store.Result{JobID: "no-such-job", TradingDay: "2001-01-01"}
+		for _, x := range changes.Results {
+			if x.Ticker == ticker {
+				some = x
+			}
+		}
+		for _, q := range []store.HistoryQuery{{}, {StrategyName: "balanced"}, {Class: store.ClassReal}, {Class: store.ClassSynthetic, StrategyName: "momentum"},
+			{JobID: some.JobID}, {TradingDay: some.TradingDay}, {JobID: some.JobID, TradingDay: "2001-01-01"}} {
 			for _, daily := range []bool{false, true} {
 				q.Ticker, q.Daily = ticker, daily
 				order := newestFirst
@@ -224,7 +231,8 @@ func testHistory(t *testing.T, db opened) {
 				}
 				want := sortedResults(changes.Results, func(x store.Result) bool {
 					return x.Ticker == ticker && (!daily || winners[x.Seq]) &&
-						(q.StrategyName == "" || x.StrategyName == q.StrategyName) && (q.Class == "" || ClassOf(x) == q.Class)
+						(q.StrategyName == "" || x.StrategyName == q.StrategyName) && (q.Class == "" || ClassOf(x) == q.Class) &&
+						(q.JobID == "" || x.JobID == q.JobID) && (q.TradingDay == "" || x.TradingDay == q.TradingDay)
 				}, order)
 				wantPages(t, fmt.Sprintf("history %+v", q), want, func(after store.Cursor, limit int) (store.Page[store.Result], error) {
 					q.After, q.Limit = after, limit
