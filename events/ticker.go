@@ -102,12 +102,13 @@ type Numbers struct {
 // An Indicator is one voice in the score.
 type Indicator struct {
 	Name           string             `json:"name"`
-	Category       string             `json:"category"`  // trend, momentum, volatility or volume
-	Available      bool               `json:"available"` // there were enough bars
-	Values         map[string]float64 `json:"values"`    // its figures at the last bar, by name
-	Vote           int                `json:"vote"`      // -1, 0 or +1
-	Certainty      float64            `json:"certainty"` // 0..1, for display, never scored
-	Weight         float64            `json:"weight"`    // 0..1, from the indicator, scored
+	Category       string             `json:"category"`            // trend, momentum, volatility or volume
+	Available      bool               `json:"available"`           // there were enough bars
+	NeedBars       int                `json:"need_bars,omitempty"` // bars until its first value; 0: an older program did not say
+	Values         map[string]float64 `json:"values"`              // its figures at the last bar, by name
+	Vote           int                `json:"vote"`                // -1, 0 or +1
+	Certainty      float64            `json:"certainty"`           // 0..1, for display, never scored
+	Weight         float64            `json:"weight"`              // 0..1, from the indicator, scored
 	StrategyWeight float64            `json:"strategy_weight"`
 	Contribution   float64            `json:"contribution"` // to the score
 	Note           string             `json:"note,omitempty"`
@@ -123,6 +124,7 @@ type Lineage struct {
 	FirstBar   string   `json:"first_bar"`
 	LastBar    string   `json:"last_bar"`
 	Warnings   []string `json:"warnings"`
+	Notes      []string `json:"notes,omitempty"` // what was done to get the bars, in order: splits taken out, providers asked first
 }
 
 // EventType implements Data.

@@ -37,6 +37,7 @@ func wireReport(r analysis.Report) events.Report {
 			Name:           in.Name,
 			Category:       in.Category,
 			Available:      in.Available,
+			NeedBars:       in.NeedBars,
 			Values:         in.Values,
 			Vote:           in.Vote,
 			Certainty:      in.Certainty,
