@@ -1,5 +1,7 @@
 package market
 
+import "time"
+
 // A Code says why a provider did not deliver. The values are the same words
 // as the failure codes of the events, so the mapping is by name.
 type Code string
@@ -21,6 +23,9 @@ type Error struct {
 	Ticker string
 	Where  string // file and line, or address; empty when there is no place
 	Err    error  // the cause; never nil
+	// RetryAfter is how long, from now, asking again is in vain: the rest of a
+	// rate limit's pause, or of an open circuit breaker. 0 when not known.
+	RetryAfter time.Duration
 }
 
 // Error implements error: "ticker: where: cause".
