@@ -3,31 +3,183 @@ package analysis
 import (
 	"math"
 
+	"github.com/tapedeck/tapedeck/internal/indicator"
 	"github.com/tapedeck/tapedeck/internal/market"
 )
 
-// columns are a series' bars as the kernels read them.
-type columns struct{ high, low, close, volume []float64 }
+// columns are a series' bars as the kernels read them, and the figures of the
+// last bar that were asked for so far: voices, numbers and plan share them, so
+// that each is computed once. They belong to one call of Analyze.
+type columns struct {
+	high, low, close, volume []float64
+	figures                  []figure
+}
 
-func columnsOf(bars []market.Bar) columns {
+// A figure is what a kernel says at the last bar: up to three values, NaN when
+// there are too few bars.
+type figure struct {
+	kernel     kernel
+	parameters [3]float64
+	values     [3]float64
+}
+
+// A kernel names the function of package indicator that a figure is of.
+type kernel int
+
+const (
+	kernelSMA kernel = iota
+	kernelEMA
+	kernelRSI
+	kernelMACD
+	kernelADX
+	kernelATR
+	kernelSAR
+	kernelBollinger
+	kernelStochastic
+	kernelCCI
+	kernelWilliams
+	kernelCMF
+)
+
+// usualFigures is how many figures a strategy with the usual periods asks for.
+const usualFigures = 20
+
+func columnsOf(bars []market.Bar) *columns {
 	n := len(bars)
 	all := make([]float64, 4*n)
-	c := columns{all[:n:n], all[n : 2*n : 2*n], all[2*n : 3*n : 3*n], all[3*n:]}
-	for i, b := range bars {
+	c := &columns{
+		high: all[:n:n], low: all[n : 2*n : 2*n], close: all[2*n : 3*n : 3*n], volume: all[3*n:],
+		figures: make([]figure, 0, usualFigures),
+	}
+	for i := range bars {
+		b := &bars[i]
 		c.high[i], c.low[i], c.close[i], c.volume[i] = b.High, b.Low, b.Close, b.Volume
 	}
 	return c
 }
 
 // bars returns how many there are.
-func (c columns) bars() int { return len(c.close) }
+func (c *columns) bars() int { return len(c.close) }
 
 // price returns the last close.
-func (c columns) price() float64 { return c.close[len(c.close)-1] }
+func (c *columns) price() float64 { return c.close[len(c.close)-1] }
+
+// tail returns the last bars of a column, all of them if there are no more: what
+// a windowed kernel needs for its last value, which is the same by every bit.
+func tail(column []float64, bars int) []float64 {
+	return column[max(0, len(column)-bars):]
+}
+
+// once returns the figure of a kernel with its parameters, computed by compute
+// the first time.
+func (c *columns) once(k kernel, parameters [3]float64, compute func() [3]float64) [3]float64 {
+	for i := range c.figures {
+		if f := &c.figures[i]; f.kernel == k && f.parameters == parameters {
+			return f.values
+		}
+	}
+	values := compute()
+	c.figures = append(c.figures, figure{k, parameters, values})
+	return values
+}
+
+// periods are the parameters of a figure that are all bars.
+func periods(bars ...int) (p [3]float64) {
+	for i, n := range bars {
+		p[i] = float64(n)
+	}
+	return p
+}
+
+func (c *columns) sma(period int) float64 {
+	return c.once(kernelSMA, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.SMA(c.close, period))}
+	})[0]
+}
+
+func (c *columns) ema(period int) float64 {
+	return c.once(kernelEMA, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.EMA(c.close, period))}
+	})[0]
+}
+
+func (c *columns) rsi(period int) float64 {
+	return c.once(kernelRSI, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.RSI(c.close, period))}
+	})[0]
+}
+
+func (c *columns) macd(fast, slow, signal int) (line, signalLine, histogram float64) {
+	v := c.once(kernelMACD, periods(fast, slow, signal), func() [3]float64 {
+		line, signalLine, histogram := indicator.MACD(c.close, fast, slow, signal)
+		return [3]float64{last(line), last(signalLine), last(histogram)}
+	})
+	return v[0], v[1], v[2]
+}
+
+func (c *columns) adx(period int) (adx, plusDI, minusDI float64) {
+	v := c.once(kernelADX, periods(period), func() [3]float64 {
+		adx, plus, minus := indicator.ADX(c.high, c.low, c.close, period)
+		return [3]float64{last(adx), last(plus), last(minus)}
+	})
+	return v[0], v[1], v[2]
+}
+
+func (c *columns) atr(period int) float64 {
+	return c.once(kernelATR, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.ATR(c.high, c.low, c.close, period))}
+	})[0]
+}
+
+func (c *columns) sar(step, limit float64) float64 {
+	return c.once(kernelSAR, [3]float64{step, limit}, func() [3]float64 {
+		return [3]float64{last(indicator.SAR(c.high, c.low, step, limit))}
+	})[0]
+}
+
+func (c *columns) bollinger(period int, deviations float64) (upper, middle, lower float64) {
+	v := c.once(kernelBollinger, [3]float64{float64(period), deviations}, func() [3]float64 {
+		upper, middle, lower := indicator.BollingerBands(c.close, period, deviations)
+		return [3]float64{last(upper), last(middle), last(lower)}
+	})
+	return v[0], v[1], v[2]
+}
+
+func (c *columns) stochastic(period, smooth, signal int) (k, d float64) {
+	v := c.once(kernelStochastic, periods(period, smooth, signal), func() [3]float64 {
+		k, d := indicator.Stochastic(c.high, c.low, c.close, period, smooth, signal)
+		return [3]float64{last(k), last(d)}
+	})
+	return v[0], v[1]
+}
+
+func (c *columns) cci(period int) float64 {
+	return c.once(kernelCCI, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.CCI(tail(c.high, period), tail(c.low, period), tail(c.close, period), period))}
+	})[0]
+}
+
+func (c *columns) williams(period int) float64 {
+	return c.once(kernelWilliams, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.WilliamsR(tail(c.high, period), tail(c.low, period), tail(c.close, period), period))}
+	})[0]
+}
+
+func (c *columns) cmf(period int) float64 {
+	return c.once(kernelCMF, periods(period), func() [3]float64 {
+		return [3]float64{last(indicator.CMF(tail(c.high, period), tail(c.low, period), tail(c.close, period), tail(c.volume, period), period))}
+	})[0]
+}
+
+// mfi compares each typical price with the one before, so it needs a bar more.
+func (c *columns) mfi(period int) float64 {
+	n := period + 1
+	return last(indicator.MFI(tail(c.high, n), tail(c.low, n), tail(c.close, n), tail(c.volume, n), period))
+}
 
 // ranged reports whether the period bars that end back bars before the last
 // one have a range: without one the position in it is not 0 or 100 but unknown.
-func (c columns) ranged(period, back int) bool {
+func (c *columns) ranged(period, back int) bool {
 	to := c.bars() - back
 	top, bottom := c.high[to-period], c.low[to-period]
 	for i := to - period; i < to; i++ {
@@ -37,7 +189,7 @@ func (c columns) ranged(period, back int) bool {
 }
 
 // moved reports whether the close ever changed.
-func (c columns) moved() bool {
+func (c *columns) moved() bool {
 	for _, x := range c.close {
 		if x != c.close[0] {
 			return true

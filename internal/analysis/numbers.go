@@ -3,37 +3,36 @@ package analysis
 import (
 	"math"
 
-	"github.com/tapedeck/tapedeck/internal/indicator"
 	"github.com/tapedeck/tapedeck/internal/market"
 )
 
 // numbers returns the figures of the last bar.
-func numbers(bars []market.Bar, c columns) Numbers {
+func numbers(bars []market.Bar, c *columns) Numbers {
 	at := c.bars() - 1
-	line, signal, histogram := indicator.MACD(c.close, 12, 26, 9)
-	adx, _, _ := indicator.ADX(c.high, c.low, c.close, 14)
-	upper, _, lower := indicator.BollingerBands(c.close, 20, 2)
-	k, _ := indicator.Stochastic(c.high, c.low, c.close, 14, 3, 3)
+	line, signal, histogram := c.macd(12, 26, 9)
+	adx, _, _ := c.adx(14)
+	upper, _, lower := c.bollinger(20, 2)
+	k, _ := c.stochastic(14, 3, 3)
 	n := Numbers{
 		Close:      known(c.close[at]),
 		Volume:     known(c.volume[at]),
-		RSI14:      known(last(indicator.RSI(c.close, 14))),
-		MACD:       known(last(line)),
-		MACDSignal: known(last(signal)),
-		MACDHist:   known(last(histogram)),
-		ADX14:      known(last(adx)),
-		ATR14:      known(last(indicator.ATR(c.high, c.low, c.close, 14))),
-		SMA20:      known(last(indicator.SMA(c.close, 20))),
-		SMA50:      known(last(indicator.SMA(c.close, 50))),
-		SMA200:     known(last(indicator.SMA(c.close, 200))),
-		EMA20:      known(last(indicator.EMA(c.close, 20))),
-		EMA50:      known(last(indicator.EMA(c.close, 50))),
-		EMA200:     known(last(indicator.EMA(c.close, 200))),
-		BBUpper:    known(last(upper)),
-		BBLower:    known(last(lower)),
-		StochK:     known(last(k)),
-		CCI20:      known(last(indicator.CCI(c.high, c.low, c.close, 20))),
-		MFI14:      known(last(indicator.MFI(c.high, c.low, c.close, c.volume, 14))),
+		RSI14:      known(c.rsi(14)),
+		MACD:       known(line),
+		MACDSignal: known(signal),
+		MACDHist:   known(histogram),
+		ADX14:      known(adx),
+		ATR14:      known(c.atr(14)),
+		SMA20:      known(c.sma(20)),
+		SMA50:      known(c.sma(50)),
+		SMA200:     known(c.sma(200)),
+		EMA20:      known(c.ema(20)),
+		EMA50:      known(c.ema(50)),
+		EMA200:     known(c.ema(200)),
+		BBUpper:    known(upper),
+		BBLower:    known(lower),
+		StochK:     known(k),
+		CCI20:      known(c.cci(20)),
+		MFI14:      known(c.mfi(14)),
 	}
 	if at >= 1 {
 		n.PreviousClose = known(c.close[at-1])

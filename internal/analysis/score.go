@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tapedeck/tapedeck/internal/indicator"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -132,11 +131,11 @@ func regime(indicators []Indicator) string {
 }
 
 // atr returns the strategy's ATR at the last bar, 0 when there are too few bars.
-func atr(c columns, doc strategy.Document) float64 {
+func atr(c *columns, doc strategy.Document) float64 {
 	if c.bars() <= doc.Indicators.ATR.Period {
 		return 0
 	}
-	return last(indicator.ATR(c.high, c.low, c.close, doc.Indicators.ATR.Period))
+	return c.atr(doc.Indicators.ATR.Period)
 }
 
 // contradictions lists what speaks against the verdict, and what makes it weak.

@@ -21,39 +21,40 @@ type voice struct {
 	name, category string
 	weight         float64 // the strategy's, indicator x category
 	need           int     // bars until its first value
-	read           func(columns) reading
+	read           func(*columns, *strategy.Indicators) reading
 }
 
 // voices lists the twelve, in the order of every report.
-func voices(doc strategy.Document) [12]voice {
+func voices(doc *strategy.Document) [12]voice {
 	in, cat := doc.Indicators, doc.Categories
 	s := in.Stochastic
 	return [...]voice{
-		{"rsi", "momentum", in.RSI.Weight * cat.Momentum, in.RSI.Period + 1, func(c columns) reading { return readRSI(c, in.RSI) }},
-		{"stochastic", "momentum", s.Weight * cat.Momentum, s.Period + s.Smooth + s.Signal - 2, func(c columns) reading { return readStochastic(c, s) }},
-		{"cci", "momentum", in.CCI.Weight * cat.Momentum, in.CCI.Period, func(c columns) reading { return readCCI(c, in.CCI) }},
-		{"williams", "momentum", in.Williams.Weight * cat.Momentum, in.Williams.Period, func(c columns) reading { return readWilliams(c, in.Williams) }},
-		{"macd", "trend", in.MACD.Weight * cat.Trend, in.MACD.Slow + in.MACD.Signal - 1, func(c columns) reading { return readMACD(c, in.MACD) }},
-		{"adx", "trend", in.ADX.Weight * cat.Trend, 2 * in.ADX.Period, func(c columns) reading { return readADX(c, in.ADX) }},
-		{"psar", "trend", in.PSAR.Weight * cat.Trend, 2, func(c columns) reading { return readPSAR(c, in.PSAR) }},
-		{"ema", "trend", in.EMA.Weight * cat.Trend, in.EMA.Slow, func(c columns) reading { return readEMA(c, in.EMA) }},
-		{"bollinger", "volatility", in.Bollinger.Weight * cat.Volatility, in.Bollinger.Period, func(c columns) reading { return readBollinger(c, in.Bollinger) }},
-		{"atr", "volatility", in.ATR.Weight * cat.Volatility, in.ATR.Period + 1, func(c columns) reading { return readATR(c, in.ATR) }},
-		{"obv", "volume", in.OBV.Weight * cat.Volume, in.OBV.Lookback + 1, func(c columns) reading { return readOBV(c, in.OBV) }},
-		{"cmf", "volume", in.CMF.Weight * cat.Volume, in.CMF.Period, func(c columns) reading { return readCMF(c, in.CMF) }},
+		{"rsi", "momentum", in.RSI.Weight * cat.Momentum, in.RSI.Period + 1, readRSI},
+		{"stochastic", "momentum", s.Weight * cat.Momentum, s.Period + s.Smooth + s.Signal - 2, readStochastic},
+		{"cci", "momentum", in.CCI.Weight * cat.Momentum, in.CCI.Period, readCCI},
+		{"williams", "momentum", in.Williams.Weight * cat.Momentum, in.Williams.Period, readWilliams},
+		{"macd", "trend", in.MACD.Weight * cat.Trend, in.MACD.Slow + in.MACD.Signal - 1, readMACD},
+		{"adx", "trend", in.ADX.Weight * cat.Trend, 2 * in.ADX.Period, readADX},
+		{"psar", "trend", in.PSAR.Weight * cat.Trend, 2, readPSAR},
+		{"ema", "trend", in.EMA.Weight * cat.Trend, in.EMA.Slow, readEMA},
+		{"bollinger", "volatility", in.Bollinger.Weight * cat.Volatility, in.Bollinger.Period, readBollinger},
+		{"atr", "volatility", in.ATR.Weight * cat.Volatility, in.ATR.Period + 1, readATR},
+		{"obv", "volume", in.OBV.Weight * cat.Volume, in.OBV.Lookback + 1, readOBV},
+		{"cmf", "volume", in.CMF.Weight * cat.Volume, in.CMF.Period, readCMF},
 	}
 }
 
 // listen asks every voice that has enough bars.
-func listen(c columns, doc strategy.Document) []Indicator {
-	all := voices(doc)
+func listen(c *columns, doc strategy.Document) []Indicator {
+	all := voices(&doc)
 	list := make([]Indicator, 0, len(all))
 	for _, v := range all {
-		one := Indicator{Name: v.name, Category: v.category, NeedBars: v.need, StrategyWeight: v.weight, Values: map[string]float64{}}
+		one := Indicator{Name: v.name, Category: v.category, NeedBars: v.need, StrategyWeight: v.weight}
 		if c.bars() < v.need {
+			one.Values = map[string]float64{}
 			one.Note = fmt.Sprintf("needs %d bars, has %d", v.need, c.bars())
 		} else {
-			r := v.read(c)
+			r := v.read(c, &doc.Indicators)
 			one.Available, one.Values, one.Vote, one.Note = true, r.values, r.vote, r.note
 			one.Certainty = unit(r.certainty)
 			if r.vote != 0 {
@@ -94,8 +95,9 @@ func still(values map[string]float64) reading {
 	return reading{values: values, note: "neutral: the price does not move"}
 }
 
-func readRSI(c columns, o strategy.Oscillator) reading {
-	x := last(indicator.RSI(c.close, o.Period))
+func readRSI(c *columns, in *strategy.Indicators) reading {
+	o := &in.RSI
+	x := c.rsi(o.Period)
 	values := map[string]float64{"rsi": x}
 	if !c.moved() {
 		return still(values)
@@ -103,20 +105,22 @@ func readRSI(c columns, o strategy.Oscillator) reading {
 	return band{0, o.Oversold, o.Overbought, 100}.judge("RSI", x, values)
 }
 
-func readStochastic(c columns, s strategy.Stochastic) reading {
-	k, d := indicator.Stochastic(c.high, c.low, c.close, s.Period, s.Smooth, s.Signal)
-	values := map[string]float64{"k": last(k), "d": last(d)}
+func readStochastic(c *columns, in *strategy.Indicators) reading {
+	s := &in.Stochastic
+	k, d := c.stochastic(s.Period, s.Smooth, s.Signal)
+	values := map[string]float64{"k": k, "d": d}
 	for back := range s.Smooth {
 		if !c.ranged(s.Period, back) {
 			return still(values)
 		}
 	}
-	return band{0, s.Oversold, s.Overbought, 100}.judge("%K", last(k), values)
+	return band{0, s.Oversold, s.Overbought, 100}.judge("%K", k, values)
 }
 
 // readCCI takes twice a level as the end of the range, which the CCI does not have.
-func readCCI(c columns, o strategy.Oscillator) reading {
-	x := last(indicator.CCI(c.high, c.low, c.close, o.Period))
+func readCCI(c *columns, in *strategy.Indicators) reading {
+	o := &in.CCI
+	x := c.cci(o.Period)
 	values := map[string]float64{"cci": x}
 	if !c.ranged(o.Period, 0) {
 		return still(values)
@@ -124,8 +128,9 @@ func readCCI(c columns, o strategy.Oscillator) reading {
 	return band{2 * o.Oversold, o.Oversold, o.Overbought, 2 * o.Overbought}.judge("CCI", x, values)
 }
 
-func readWilliams(c columns, o strategy.Oscillator) reading {
-	x := last(indicator.WilliamsR(c.high, c.low, c.close, o.Period))
+func readWilliams(c *columns, in *strategy.Indicators) reading {
+	o := &in.Williams
+	x := c.williams(o.Period)
 	values := map[string]float64{"williams": x}
 	if !c.ranged(o.Period, 0) {
 		return still(values)
@@ -150,20 +155,19 @@ func word(vote int, buy, neutral, sell string) string {
 }
 
 // readMACD: weight |histogram| / 2 % of the price, certainty / 1 %.
-func readMACD(c columns, m strategy.MACD) reading {
-	line, signal, histogram := indicator.MACD(c.close, m.Fast, m.Slow, m.Signal)
-	h := last(histogram)
+func readMACD(c *columns, in *strategy.Indicators) reading {
+	m := &in.MACD
+	line, signal, h := c.macd(m.Fast, m.Slow, m.Signal)
 	share := math.Abs(h) / c.price()
-	r := reading{values: map[string]float64{"macd": last(line), "signal": last(signal), "histogram": h}}
+	r := reading{values: map[string]float64{"macd": line, "signal": signal, "histogram": h}}
 	r.vote, r.weight, r.certainty = sign(h, c.price()), share/0.02, share/0.01
 	r.note = word(r.vote, "MACD is above its signal", "neutral: MACD is at its signal", "MACD is below its signal")
 	return r
 }
 
 // readADX: weight ADX/50, certainty 60 % ADX/50 and 40 % the clearness of the side.
-func readADX(c columns, a strategy.ADX) reading {
-	adx, plus, minus := indicator.ADX(c.high, c.low, c.close, a.Period)
-	x, p, m := last(adx), last(plus), last(minus)
+func readADX(c *columns, in *strategy.Indicators) reading {
+	x, p, m := c.adx(in.ADX.Period)
 	r := reading{values: map[string]float64{"adx": x, "plus_di": p, "minus_di": m}}
 	r.vote, r.weight, r.certainty = sign(p-m, p+m), x/50, 0.6*unit(x/50)
 	if p+m > 0 {
@@ -174,8 +178,8 @@ func readADX(c columns, a strategy.ADX) reading {
 }
 
 // readPSAR: weight 1.2 x |close-SAR| / 3 % of the price, certainty / 2 %.
-func readPSAR(c columns, p strategy.PSAR) reading {
-	sar := last(indicator.SAR(c.high, c.low, p.Step, p.Limit))
+func readPSAR(c *columns, in *strategy.Indicators) reading {
+	sar := c.sar(in.PSAR.Step, in.PSAR.Limit)
 	share := math.Abs(c.price()-sar) / c.price()
 	r := reading{values: map[string]float64{"psar": sar}}
 	r.vote, r.weight, r.certainty = sign(c.price()-sar, c.price()), 1.2*share/0.03, share/0.02
@@ -184,8 +188,8 @@ func readPSAR(c columns, p strategy.PSAR) reading {
 }
 
 // readEMA: weight |fast-slow| / 10 % of slow, certainty / 5 %.
-func readEMA(c columns, e strategy.EMA) reading {
-	fast, slow := last(indicator.EMA(c.close, e.Fast)), last(indicator.EMA(c.close, e.Slow))
+func readEMA(c *columns, in *strategy.Indicators) reading {
+	fast, slow := c.ema(in.EMA.Fast), c.ema(in.EMA.Slow)
 	share := math.Abs(fast-slow) / slow
 	r := reading{values: map[string]float64{"fast": fast, "slow": slow}}
 	r.vote, r.weight, r.certainty = sign(fast-slow, slow), share/0.1, share/0.05
@@ -195,9 +199,8 @@ func readEMA(c columns, e strategy.EMA) reading {
 
 // readBollinger: outside the bands weight = distance / band width, certainty =
 // distance / half width; inside it is neutral, certainly so at the middle.
-func readBollinger(c columns, b strategy.Bollinger) reading {
-	up, mid, low := indicator.BollingerBands(c.close, b.Period, b.Deviations)
-	upper, middle, lower := last(up), last(mid), last(low)
+func readBollinger(c *columns, in *strategy.Indicators) reading {
+	upper, middle, lower := c.bollinger(in.Bollinger.Period, in.Bollinger.Deviations)
 	r := reading{values: map[string]float64{"upper": upper, "middle": middle, "lower": lower}}
 	half, outside := (upper-lower)/2, 0.0
 	if half <= negligible*middle {
@@ -217,8 +220,8 @@ func readBollinger(c columns, b strategy.Bollinger) reading {
 }
 
 // readATR never votes: volatility has no side. It is most certain from 1 % to 4 %.
-func readATR(c columns, a strategy.ATR) reading {
-	x := last(indicator.ATR(c.high, c.low, c.close, a.Period))
+func readATR(c *columns, in *strategy.Indicators) reading {
+	x := c.atr(in.ATR.Period)
 	share := 100 * x / c.price()
 	r := reading{values: map[string]float64{"atr": x, "percent": share}}
 	r.certainty = min(share, 1)
@@ -231,11 +234,12 @@ func readATR(c columns, a strategy.ATR) reading {
 
 // readOBV compares the change of the OBV and of the close over the lookback:
 // both up or both down is a vote whose weight is the net share of the volume.
-func readOBV(c columns, o strategy.OBV) reading {
+func readOBV(c *columns, in *strategy.Indicators) reading {
+	lookback := in.OBV.Lookback
 	obv := indicator.OBV(c.close, c.volume)
 	at := c.bars() - 1
-	flow, move, traded := obv[at]-obv[at-o.Lookback], c.close[at]-c.close[at-o.Lookback], 0.0
-	for _, v := range c.volume[at-o.Lookback+1:] {
+	flow, move, traded := obv[at]-obv[at-lookback], c.close[at]-c.close[at-lookback], 0.0
+	for _, v := range c.volume[at-lookback+1:] {
 		traded += v
 	}
 	r := reading{values: map[string]float64{"obv": last(obv), "change": positiveZero(flow)}}
@@ -256,8 +260,8 @@ func readOBV(c columns, o strategy.OBV) reading {
 }
 
 // readCMF: weight |CMF| / 0.25; certainty falls to 0.5 at 0.1 and rises from there.
-func readCMF(c columns, f strategy.CMF) reading {
-	x := last(indicator.CMF(c.high, c.low, c.close, c.volume, f.Period))
+func readCMF(c *columns, in *strategy.Indicators) reading {
+	x := c.cmf(in.CMF.Period)
 	size := math.Abs(x)
 	r := reading{values: map[string]float64{"cmf": x}, vote: sign(x, 1), weight: size / 0.25}
 	switch {
