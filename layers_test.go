@@ -33,6 +33,7 @@ var layers = []layer{
 
 	// The pure core: no clock, no goroutine, no I/O but the providers' own.
 	{pkg: "internal/ticker"},
+	{pkg: "internal/calendar"},
 	{pkg: "internal/strategy"},
 	{pkg: "internal/indicator"},
 	{pkg: "internal/analysis", own: []string{"internal/indicator", "internal/market", "internal/strategy", "internal/ticker"}},
