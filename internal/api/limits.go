@@ -40,6 +40,7 @@ const (
 	maxLimitPercent  = 100
 	minLimitPercent  = 0.1
 	maxRiskReward    = 10
+	maxShares        = 1 << 53             // every whole number below is exact in a float64
 	defaultDeadline  = 72 * time.Hour      // a weekend with everything down
 	longestDeadline  = 30 * 24 * time.Hour // work that nobody waits for any more
 	shortestDeadline = time.Second         // clocks differ by less

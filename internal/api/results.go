@@ -191,25 +191,15 @@ func (s *Server) getLatest(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	classes := []string{class}
-	if class == "" {
-		classes = []string{store.ClassReal, store.ClassSynthetic}
+	q := store.HistoryQuery{StrategyName: c.Query("strategy"), Class: class, Daily: true}
+	r, asOf, found, err := s.newest(c, q)
+	if err != nil {
+		return err
 	}
-	for _, class := range classes {
-		q := store.HistoryQuery{StrategyName: c.Query("strategy"), Class: class, Daily: true, Limit: 1}
-		page, err := s.historyOf(c, "ticker", q, ticker.Parse, ticker.FromSymbol)
-		if err != nil {
-			return err
-		}
-		if len(page.Items) > 0 {
-			r := page.Items[0]
-			return answer(c, r.Seq, struct {
-				resultJSON
-				AsOfSeq uint64 `json:"as_of_seq"`
-			}{toResult(r), page.AsOf})
-		}
+	if !found {
+		return notFound("ticker with a result")
 	}
-	return notFound("ticker with a result")
+	return answer(c, r.Seq, oneResultJSON{resultJSON: toResult(r), AsOfSeq: asOf})
 }
 
 // getHistory is GET /api/v1/tickers/{ticker}/history.

@@ -11,20 +11,22 @@ func (s *Server) routes() {
 	s.app.Use(s.measure, s.protect, s.withContext)
 
 	// Jobs.
-	s.post("/api/v1/jobs", s.submitJob)             // accept a job: 202 with its id
-	s.get("/api/v1/jobs", s.listJobs)               // jobs, newest first
-	s.get("/api/v1/jobs/:id", s.getJob)             // one job and how far it has come
-	s.get("/api/v1/jobs/:id/details", s.getDetails) // its tickers, each with its outcome, pending ones too
-	s.get("/api/v1/jobs/:id/results", s.getResults) // what its analyses found, best score first
-	s.get("/api/v1/jobs/:id/events", s.followJob)   // its outcomes as they are recorded (SSE)
-	s.post("/api/v1/jobs/:id/cancel", s.cancelJob)  // stop it; outcomes from then on do not count
-	s.post("/api/v1/jobs/:id/retry", s.retryJob)    // its failed tickers as a new job
+	s.post("/api/v1/jobs", s.submitJob)                    // accept a job: 202 with its id
+	s.get("/api/v1/jobs", s.listJobs)                      // jobs, newest first
+	s.get("/api/v1/jobs/:id", s.getJob)                    // one job and how far it has come
+	s.get("/api/v1/jobs/:id/details", s.getDetails)        // its tickers, each with its outcome, pending ones too
+	s.get("/api/v1/jobs/:id/results", s.getResults)        // what its analyses found, best score first
+	s.get("/api/v1/jobs/:id/results/:ticker", s.getResult) // one of them, with its indicators if asked
+	s.get("/api/v1/jobs/:id/events", s.followJob)          // its outcomes as they are recorded (SSE)
+	s.post("/api/v1/jobs/:id/cancel", s.cancelJob)         // stop it; outcomes from then on do not count
+	s.post("/api/v1/jobs/:id/retry", s.retryJob)           // its failed tickers as a new job
 
 	// Results across jobs.
-	s.get("/api/v1/tickers/:ticker/latest", s.getLatest)   // the newest day of a ticker
-	s.get("/api/v1/tickers/:ticker/history", s.getHistory) // its results, newest first
-	s.get("/api/v1/results", s.getScreen)                  // every ticker's newest day, best score first
-	s.get("/api/v1/events", s.followAll)                   // everything as it is recorded (SSE)
+	s.get("/api/v1/tickers/:ticker/latest", s.getLatest)       // the newest day of a ticker
+	s.get("/api/v1/tickers/:ticker/history", s.getHistory)     // its results, newest first
+	s.get("/api/v1/tickers/:ticker/explain", s.getExplanation) // how a result of it came about, in full
+	s.get("/api/v1/results", s.getScreen)                      // every ticker's newest day, best score first
+	s.get("/api/v1/events", s.followAll)                       // everything as it is recorded (SSE)
 
 	// The predecessor's URLs, with its field names and errors.
 	s.post("/api/stocks/analyze-all-stocks", s.predecessorSubmit)        // a job over symbols, or over all
