@@ -93,7 +93,7 @@ func periods(bars ...int) (p [3]float64) {
 
 func (c *columns) sma(period int) float64 {
 	return c.once(kernelSMA, periods(period), func() [3]float64 {
-		return [3]float64{last(indicator.SMA(c.close, period))}
+		return [3]float64{last(indicator.SMA(tail(c.close, period), period))}
 	})[0]
 }
 
@@ -139,7 +139,7 @@ func (c *columns) sar(step, limit float64) float64 {
 
 func (c *columns) bollinger(period int, deviations float64) (upper, middle, lower float64) {
 	v := c.once(kernelBollinger, [3]float64{float64(period), deviations}, func() [3]float64 {
-		upper, middle, lower := indicator.BollingerBands(c.close, period, deviations)
+		upper, middle, lower := indicator.BollingerBands(tail(c.close, period), period, deviations)
 		return [3]float64{last(upper), last(middle), last(lower)}
 	})
 	return v[0], v[1], v[2]
@@ -147,7 +147,8 @@ func (c *columns) bollinger(period int, deviations float64) (upper, middle, lowe
 
 func (c *columns) stochastic(period, smooth, signal int) (k, d float64) {
 	v := c.once(kernelStochastic, periods(period, smooth, signal), func() [3]float64 {
-		k, d := indicator.Stochastic(c.high, c.low, c.close, period, smooth, signal)
+		n := period + smooth + signal - 2
+		k, d := indicator.Stochastic(tail(c.high, n), tail(c.low, n), tail(c.close, n), period, smooth, signal)
 		return [3]float64{last(k), last(d)}
 	})
 	return v[0], v[1]

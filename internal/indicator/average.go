@@ -2,25 +2,16 @@ package indicator
 
 import "math"
 
-// SMA is the simple moving average: the mean of the last period values.
-// First value at index period-1; period >= 1. Source: TA_SMA. TradingView: equal.
+// SMA is the simple moving average: the mean of the last period values, summed
+// afresh for every bar, so that it depends on nothing before its window (a
+// running sum drags along the rounding of every earlier bar). First value at
+// index period-1; period >= 1. Source: TA_SMA. TradingView: equal.
 func SMA(in []float64, period int) []float64 {
 	out := nans(len(in))
 	if period < 1 {
 		return out
 	}
-	for r := nextRun(0, len(in), in); r.from < r.to; r = nextRun(r.to, len(in), in) {
-		sum := 0.0
-		for i := r.from; i < r.to; i++ {
-			sum += in[i]
-			if i-r.from >= period {
-				sum -= in[i-period]
-			}
-			if i-r.from >= period-1 {
-				out[i] = sum / float64(period)
-			}
-		}
-	}
+	eachWindow(len(in), period, [][]float64{in}, func(from, i int) { out[i] = mean(in[from : i+1]) })
 	return out
 }
 

@@ -8,8 +8,14 @@
 // Columns of unequal length are read up to the shortest, which is also the
 // result's length. A NaN or infinite input ends a run: the bars after it are
 // computed as if the series began there, so it spoils its own bar and one
-// warm-up, never the rest. Kernels are pure and allocate their results and, as
-// said at each, at most a few working slices.
+// warm-up, never the rest. Kernels are pure, hold no state, are safe for
+// concurrent use, and allocate their results and, as said at each, at most a few
+// working slices.
+//
+// A windowed kernel (SMA, BollingerBands, Stochastic, WilliamsR, CCI, CMF, MFI)
+// depends on its window alone: over the last bars of a window it gives, by every
+// bit, the last value that it gives over all of them. A recursive one (EMA, MACD,
+// RSI, ATR, ADX, SAR, OBV, AD) depends on where the series begins.
 //
 // TradingView agrees with every windowed kernel from its first value. Where it
 // seeds a recursion differently, the docstring says from which bar both agree to
