@@ -1,0 +1,231 @@
+package backtest
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tapedeck/tapedeck/internal/analysis"
+	"github.com/tapedeck/tapedeck/internal/backtest/measure"
+	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/strategy"
+)
+
+// A walk is one backtest under way. At most one of ordered and open is set.
+type walk struct {
+	series market.Series // up to the end of the window
+	doc    strategy.Document
+	p      Params
+	first  int // the window's first bar
+
+	balance float64   // the capital and the PnL of all closed trades
+	ordered *order    // to be filled at the next open
+	open    *position // held over the close
+	leave   string    // why to leave open at the next open, or ""
+	quiet   int       // the first bar on which an entry may be, after a losing trade
+
+	trades []measure.Trade
+	equity []float64 // at each close of the window
+	days   measure.Days
+}
+
+// An order is an entry for the next open.
+type order struct {
+	side  float64 // +1 long, -1 short
+	day   time.Time
+	from  analysis.Report
+	risks float64 // a share's risk as planned, above 0
+}
+
+// A position is an order that was filled.
+type position struct {
+	order
+	at    int     // the bar of the entry
+	price float64 // the bar's price, without slippage
+	fill  float64 // with it
+	size  float64 // whole shares
+	costs float64 // of the entry
+}
+
+// run walks over the window's sessions.
+func (w *walk) run() error {
+	w.trades = []measure.Trade{}
+	end := len(w.series.Bars) - 1
+	for at := w.first; at <= end; at++ {
+		w.days.Sessions++
+		w.session(at)
+		if err := w.signal(at, at == end); err != nil {
+			return fmt.Errorf("analysing %s: %w", w.series.Bars[at].Date.Format(time.DateOnly), err)
+		}
+		w.close(at, at == end)
+	}
+	return nil
+}
+
+// session fills what was ordered at the open of a bar and watches the levels during it.
+func (w *walk) session(at int) {
+	bar := w.series.Bars[at]
+	if w.open != nil && w.leave != "" {
+		w.exit(at, exit{price: bar.Open, reason: w.leave})
+	}
+	if w.ordered != nil {
+		w.enter(at)
+	}
+	if w.open == nil {
+		return
+	}
+	out, ended := leaves(bar, w.open.side, w.open.from.Plan, at > w.open.at)
+	if !ended || !out.atOpen {
+		w.days.InMarket++
+	}
+	if ended {
+		w.exit(at, out)
+	}
+}
+
+// enter fills the order at the open of a bar, or counts why not.
+func (w *walk) enter(at int) {
+	o, open := w.ordered, w.series.Bars[at].Open
+	w.ordered = nil
+	fill := open * (1 + o.side*w.p.SlippagePercent/100)
+	size := affordable(o.from.Plan.Size, fill*(1+w.p.CostPercent/100), w.balance)
+	switch skipped := &w.days.Skipped; {
+	case o.side*(open-o.from.Plan.Stop) <= 0:
+		skipped.GapBeyondStop++
+	case o.side*(fill-o.from.Plan.Target) >= 0:
+		skipped.GapBeyondTarget++
+	case size == 0:
+		skipped.Size++
+	default:
+		w.open = &position{order: *o, at: at, price: open, fill: fill, size: size, costs: size * fill * w.p.CostPercent / 100}
+	}
+}
+
+// exit ends the open position on a bar.
+func (w *walk) exit(at int, out exit) {
+	o := w.open
+	fill := out.price * (1 - o.side*w.p.SlippagePercent/100)
+	costs := o.costs + o.size*fill*w.p.CostPercent/100
+	t := measure.Trade{
+		Side: measure.Long, SignalDay: o.day, EntryDay: w.series.Bars[o.at].Date, ExitDay: w.series.Bars[at].Date,
+		Verdict: string(o.from.Verdict), Score: o.from.Score,
+		EntryPrice: o.fill, ExitPrice: fill, Stop: o.from.Plan.Stop, Target: o.from.Plan.Target, Size: int64(o.size),
+		Reason: out.reason, Gap: out.gap, BarsHeld: at - o.at,
+		Risk:     o.size * o.risks,
+		Gross:    positiveZero(o.side * o.size * (fill - o.fill)),
+		Costs:    costs,
+		Slippage: o.size * (math.Abs(o.fill-o.price) + math.Abs(fill-out.price)),
+	}
+	if o.side < 0 {
+		t.Side = measure.Short
+	}
+	t.PnL = positiveZero(t.Gross - t.Costs)
+	t.ReturnPercent = 100 * t.PnL / (o.size * o.fill)
+	t.R = t.PnL / t.Risk
+	w.trades = append(w.trades, t)
+	w.balance += t.PnL
+	w.open, w.leave = nil, ""
+	if t.PnL < 0 {
+		w.quiet = at + 1 + w.doc.Trade.CooldownBars
+	}
+}
+
+// close values what there is at the close of a bar, and ends the position where
+// the window ends or nothing is left of the capital.
+func (w *walk) close(at int, last bool) {
+	price := w.series.Bars[at].Close
+	value := w.balance
+	if o := w.open; o != nil {
+		value += o.side*o.size*(price-o.fill) - o.costs
+		switch {
+		case last:
+			w.exit(at, exit{price: price, reason: measure.ReasonEndOfWindow})
+			value = w.balance
+		case value <= 0:
+			w.exit(at, exit{price: price, reason: measure.ReasonRuin})
+			value = w.balance
+		}
+	}
+	w.equity = append(w.equity, value)
+}
+
+// signal asks the strategy at the close of a bar, when its answer can matter,
+// and orders what follows.
+func (w *walk) signal(at int, last bool) error {
+	if at+1 < w.doc.MinBars {
+		w.days.NoSignal++
+		return nil
+	}
+	expired := w.open != nil && w.doc.Trade.MaxBars > 0 && at-w.open.at+1 >= w.doc.Trade.MaxBars
+	if expired {
+		w.leave = measure.ReasonMaxBars
+	}
+	if w.open != nil && w.doc.Trade.Exit == strategy.ExitLevels {
+		return nil
+	}
+	report, err := w.analyze(at)
+	if err != nil {
+		return err
+	}
+	w.count(report)
+	side := sideOf(report.Verdict)
+	switch {
+	case side == 0:
+	case w.open != nil:
+		if side != w.open.side {
+			w.leave = measure.ReasonOpposite
+		}
+	case side < 0 && w.doc.Trade.Sides != strategy.SidesBoth:
+	default:
+		w.order(at, side, report, last)
+	}
+	return nil
+}
+
+// analyze is a live analysis on the evening of a bar.
+func (w *walk) analyze(at int) (analysis.Report, error) {
+	series, params := w.series, w.p.Params
+	series.Bars = w.series.Bars[max(0, at+1-w.p.Bars) : at+1]
+	if w.balance > 0 {
+		params.Capital = min(w.balance, analysis.MaxCapital)
+	}
+	return analysis.Analyze(series, w.doc, params)
+}
+
+// order places an entry for the next open, or counts why not.
+func (w *walk) order(at int, side float64, report analysis.Report, last bool) {
+	switch skipped := &w.days.Skipped; {
+	case w.balance <= 0:
+		skipped.Ruined++
+	case report.Plan.Side == analysis.SideNone:
+		skipped.NoPlan++
+	case report.Plan.Size == 0:
+		skipped.Size++
+	case at+1 < w.quiet:
+		skipped.Cooldown++
+	case last:
+		skipped.EndOfWindow++
+	default:
+		w.ordered = &order{side: side, day: report.TradingDay, from: report, risks: math.Abs(report.Plan.Entry - report.Plan.Stop)}
+	}
+}
+
+// count tallies a signal.
+func (w *walk) count(report analysis.Report) {
+	w.days.Analyzed++
+	if report.Coverage < 1 {
+		w.days.Partial++
+	}
+	switch v := &w.days.Verdicts; report.Verdict {
+	case analysis.StrongBuy:
+		v.StrongBuy++
+	case analysis.Buy:
+		v.Buy++
+	case analysis.Sell:
+		v.Sell++
+	case analysis.StrongSell:
+		v.StrongSell++
+	default:
+		v.Hold++
+	}
+}
