@@ -1,6 +1,9 @@
 package ticker
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // An Exchange is what is known of where a ticker trades. The zero value means
 // unknown: prices are then not rounded and the currency is the provider's.
@@ -14,6 +17,9 @@ type Exchange struct {
 // ExchangeOf returns the exchange of a canonical ticker, by its suffix: ".NS"
 // NSE, ".BO" BSE, none the US composite. Any other suffix, an index (^GSPC), a
 // currency pair (USDINR=X, EUR/USD) or a coin (BTC-USD) is unknown.
+//
+// Which of the US exchanges lists a ticker cannot be told from its name: XNYS
+// stands for all of them. NYSE and NASDAQ share sessions, currency and ticks.
 func ExchangeOf(ticker string) Exchange {
 	switch {
 	case strings.HasPrefix(ticker, "^"), strings.ContainsAny(ticker, "=/"), strings.HasSuffix(ticker, "-USD"):
@@ -26,4 +32,50 @@ func ExchangeOf(ticker string) Exchange {
 		return Exchange{MIC: "XNYS", Name: "US", Currency: "USD", Tick: 0.01}
 	}
 	return Exchange{}
+}
+
+// TickAt returns the price step at which an order at price may be placed, in
+// Currency. It is 0, meaning "do not round", for an unknown exchange and for a
+// price that is not a positive finite number.
+//
+// NSE: the bands of its circulars on the capital market segment, effective
+// 2025-04-15: 0.01 below 250, 0.05 to 1,000, 0.10 to 5,000, 0.50 to 10,000, 1
+// to 20,000, 5 above; each upper bound belongs to its band but the first. The
+// exchange puts a security into a band by its close on the last trading day of
+// a month and keeps it there for the next; here the price itself decides, so
+// that a level near a bound can be one band off. For prices of before that date
+// the steps are coarser than those that held then, hence multiples of them.
+//
+// BSE: 0.01 below 100, else NSE's steps, which are multiples of BSE's 0.05.
+//
+// US: 0.01 from 1 USD on, 0.0001 below (SEC, Regulation NMS, Rule 612). The
+// half cent that its amendment of 2024 gives to shares with a narrow spread
+// cannot be told from a price; whole cents stay legal for them.
+func (e Exchange) TickAt(price float64) float64 {
+	if !(price > 0) || math.IsInf(price, 1) {
+		return 0
+	}
+	for _, band := range ticks[e.MIC] {
+		if price < band.below {
+			return band.tick
+		}
+	}
+	return 0
+}
+
+// A band is the tick of the prices below a bound and not below the one before.
+type band struct{ below, tick float64 }
+
+// ticks is a constant table by MIC. A bound that the rule includes is written as
+// the next float above it.
+var ticks = map[string][]band{
+	"XNSE": append([]band{{250, 0.01}}, indianBands...),
+	"XBOM": append([]band{{100, 0.01}}, indianBands...),
+	"XNYS": {{1, 0.0001}, {math.Inf(1), 0.01}},
+}
+
+// indianBands are the bands from 250 (NSE) or 100 (BSE) on. A constant table.
+var indianBands = []band{
+	{math.Nextafter(1000, 2000), 0.05}, {math.Nextafter(5000, 6000), 0.10}, {math.Nextafter(10000, 11000), 0.50},
+	{math.Nextafter(20000, 21000), 1}, {math.Inf(1), 5},
 }

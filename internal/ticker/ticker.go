@@ -32,29 +32,21 @@ func (e *Error) Error() string {
 func (e *Error) Is(target error) bool { return target == ErrIllegal }
 
 // Parse returns the canonical ticker that text names: trimmed, NFKC, upper
-// case, an exchange prefix ("NSE:TCS", "BSE:TCS") turned into its suffix. It
-// never guesses an exchange. The result matches
-// ^[A-Z0-9^][A-Z0-9.&^=_/-]{0,31}$ and is a fixed point of Parse. Errors are *Error.
+// case, an exchange prefix turned into its suffix ("NSE:TCS" into "TCS.NS",
+// "BSE:TCS" into "TCS.BO") or, for one of the US, dropped ("NASDAQ:AAPL" is
+// "AAPL", "NYSE:BRK.B" is "BRK-B"). It never guesses an exchange. The result
+// matches ^[A-Z0-9^][A-Z0-9.&^=_/-]{0,31}$ and is a fixed point of Parse. Errors
+// are *Error.
 func Parse(text string) (string, error) {
 	if len(text) > maxInput {
 		return "", illegal(text, tooLong)
 	}
 	name := strings.TrimSpace(strings.ToUpper(norm.NFKC.String(strings.TrimSpace(text))))
 	if prefix, rest, found := strings.Cut(name, ":"); found {
-		suffix, known := prefixes[prefix]
-		if !known {
-			return "", illegal(text, `the exchange before ":" is not known; known are NSE: and BSE:`)
+		var reason string
+		if name, reason = fromPrefix(prefix, rest); reason != "" {
+			return "", illegal(text, reason)
 		}
-		for _, other := range prefixes {
-			if other != suffix && strings.HasSuffix(rest, other) {
-				return "", illegal(text, fmt.Sprintf("the prefix %s: contradicts the suffix %s", prefix, other))
-			}
-		}
-		name = strings.TrimSuffix(rest, suffix)
-		if name == "" {
-			return "", illegal(text, "nothing follows the exchange's prefix")
-		}
-		name += suffix
 	}
 	if reason := check(name); reason != "" {
 		return "", illegal(text, reason)
@@ -91,9 +83,38 @@ func Symbol(ticker string) string {
 	return ticker
 }
 
-// prefixes maps the exchange prefixes that users type to suffixes. It is a
-// constant table.
-var prefixes = map[string]string{"NSE": ".NS", "BSE": ".BO"}
+// prefixes maps the exchange prefixes that users type to suffixes; those of the
+// US have none. It is a constant table.
+var prefixes = map[string]string{"NSE": ".NS", "BSE": ".BO", "NASDAQ": "", "NYSE": "", "AMEX": ""}
+
+// fromPrefix returns the ticker that rest names on the exchange prefix, or why
+// there is none. The grammar of rest is not looked at.
+func fromPrefix(prefix, rest string) (name, reason string) {
+	suffix, known := prefixes[prefix]
+	if !known {
+		return "", `the exchange before ":" is not known; known are NSE: BSE: NASDAQ: NYSE: and AMEX:`
+	}
+	for _, other := range prefixes {
+		if other != "" && other != suffix && strings.HasSuffix(rest, other) {
+			return "", fmt.Sprintf("the prefix %s: contradicts the suffix %s", prefix, other)
+		}
+	}
+	name = strings.TrimSuffix(rest, suffix)
+	if name == "" {
+		return "", "nothing follows the exchange's prefix"
+	}
+	if suffix != "" {
+		return name + suffix, ""
+	}
+	// A US share class is written with a hyphen: what follows a dot is an exchange.
+	if i := len(name) - 2; i > 0 && name[i] == '.' {
+		name = name[:i] + "-" + name[i+1:]
+	}
+	if ExchangeOf(name).MIC != "XNYS" {
+		return "", fmt.Sprintf("after %s: a plain US ticker is wanted, such as IBM or BRK.B", prefix)
+	}
+	return name, ""
+}
 
 // tooLong is the reason for a text past MaxLength.
 const tooLong = "longer than 32 characters"

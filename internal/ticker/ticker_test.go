@@ -2,6 +2,7 @@ package ticker_test
 
 import (
 	"errors"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ func TestParse(t *testing.T) {
 		"TCS.NS": "TCS.NS", " tcs.ns\t": "TCS.NS", "M&M.NS": "M&M.NS", "bajaj-auto.ns": "BAJAJ-AUTO.NS",
 		"^NSEI": "^NSEI", "BTC-USD": "BTC-USD", "A.B.C": "A.B.C", "AAPL": "AAPL", "EURINR=X": "EURINR=X",
 		"NSE:TCS": "TCS.NS", "bse:x": "X.BO", "NSE:TCS.NS": "TCS.NS", "NSE:M&M": "M&M.NS",
+		"NASDAQ:AAPL": "AAPL", "nyse:ibm": "IBM", "AMEX:SPY": "SPY", "NYSE:BRK.B": "BRK-B", "NYSE:BRK-B": "BRK-B",
 		"ＴＣＳ．ＮＳ": "TCS.NS", "\u00a0AAPL\u2003": "AAPL", "20MICRONS.NS": "20MICRONS.NS",
 		strings.Repeat("A", 32): strings.Repeat("A", 32),
 	} {
@@ -34,7 +36,9 @@ func TestParseRefuses(t *testing.T) {
 	for in, reason := range map[string]string{
 		"": "empty", "  ": "empty", "*": "begins with '*'", ".NS": "begins with '.'", "A B": `' ' at place 2`,
 		"TCS>": `'>' at place 4`, strings.Repeat("A", 33): "longer than 32", strings.Repeat("x", 5000): "longer than 32",
-		"NASDAQ:AAPL": "not known", "NSE:": "nothing follows", "NSE:.NS": "nothing follows", "NSE:X.BO": "contradicts",
+		"LSE:VOD": "not known", "NYSE:": "nothing follows", "NYSE:TCS.NS": "contradicts", "NASDAQ:^NDX": "plain US ticker",
+		"NYSE:VOD.LN": "plain US ticker", "NYSE:.B": "plain US ticker", "NYSE:NYSE:X": "':'", "NASDAQ:BTC-USD": "plain US ticker",
+		"NSE:": "nothing follows", "NSE:.NS": "nothing follows", "NSE:X.BO": "contradicts",
 		"NSE:NSE:X": "':'", "A\x00": "place 2", "\xff": "begins with", "ÜBER": "begins with", "NSE:" + strings.Repeat("A", 30): "longer than 32",
 	} {
 		got, err := ticker.Parse(in)
@@ -85,6 +89,23 @@ func TestSymbolAndExchange(t *testing.T) {
 	}
 }
 
+func TestTickAt(t *testing.T) {
+	for _, c := range []struct {
+		ticker      string
+		price, want float64
+	}{
+		{"TCS.NS", 0.01, 0.01}, {"TCS.NS", 249.99, 0.01}, {"TCS.NS", 250, 0.05}, {"TCS.NS", 1000, 0.05}, {"TCS.NS", 1000.05, 0.10},
+		{"TCS.NS", 5000, 0.10}, {"TCS.NS", 5000.1, 0.50}, {"TCS.NS", 10000, 0.50}, {"TCS.NS", 10000.5, 1}, {"MRF.NS", 20000, 1}, {"MRF.NS", 20001, 5}, {"MRF.NS", 150000, 5},
+		{"TCS.BO", 99.99, 0.01}, {"TCS.BO", 100, 0.05}, {"TCS.BO", 999, 0.05}, {"TCS.BO", 3000, 0.10},
+		{"AAPL", 0.9999, 0.0001}, {"AAPL", 1, 0.01}, {"AAPL", 700000, 0.01},
+		{"^NSEI", 25000, 0}, {"TCS.NS", 0, 0}, {"TCS.NS", -1, 0}, {"AAPL", math.NaN(), 0}, {"AAPL", math.Inf(1), 0},
+	} {
+		if got := ticker.ExchangeOf(c.ticker).TickAt(c.price); got != c.want {
+			t.Errorf("%s at %v: tick %v, want %v", c.ticker, c.price, got, c.want)
+		}
+	}
+}
+
 func TestUniverses(t *testing.T) {
 	want := []ticker.UniverseInfo{{Name: "dow30", Date: "2024-11-08", Count: 30}, {Name: "nifty50", Date: "2026-06-21", Count: 50}}
 	if diff := cmp.Diff(want, ticker.Universes()); diff != "" {
@@ -113,7 +134,7 @@ func TestUniverses(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"TCS.NS", "nse:m&m", "BSE:BSE:X", "ǆ", "ﬁ.ns", "²", "\xff", "NSE:.BO.NS", "ⅷ", " ^a"} {
+	for _, seed := range []string{"TCS.NS", "nse:m&m", "BSE:BSE:X", "ǆ", "ﬁ.ns", "²", "\xff", "NSE:.BO.NS", "NYSE:BRK.B", "AMEX:A.B.C", "ⅷ", " ^a"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
