@@ -120,6 +120,8 @@ func ceSubject(data Data) string {
 	switch d := data.(type) {
 	case *TickerAnalyzed:
 		return d.JobID + "/" + d.Ticker
+	case *TickerBacktested:
+		return d.JobID + "/" + d.Ticker
 	case *TickerFailed:
 		return d.JobID + "/" + d.Ticker
 	}
@@ -220,6 +222,8 @@ func newData(t Type) Data {
 		return &JobCompleted{}
 	case TypeTickerAnalyzed:
 		return &TickerAnalyzed{}
+	case TypeTickerBacktested:
+		return &TickerBacktested{}
 	case TypeTickerFailed:
 		return &TickerFailed{}
 	}

@@ -121,14 +121,14 @@ func TestDecodeTakes(t *testing.T) {
 
 func TestUnknownTypeIsAValue(t *testing.T) {
 	msg := encoded(t, values()["ticker_failed"])
-	msg.Header.Set(events.HeaderType, "tapedeck.v1.ticker_backtested")
-	msg.Subject = strings.Replace(msg.Subject, ".failed", ".backtested", 1)
+	msg.Header.Set(events.HeaderType, "tapedeck.v1.ticker_simulated")
+	msg.Subject = strings.Replace(msg.Subject, ".failed", ".simulated", 1)
 	msg.Data = []byte("anything \xff at all")
 	got, err := events.Decode(msg.Subject, msg.Header, msg.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &events.Unknown{Type: "tapedeck.v1.ticker_backtested", Subject: msg.Subject, JobID: jobID, Raw: msg.Data}
+	want := &events.Unknown{Type: "tapedeck.v1.ticker_simulated", Subject: msg.Subject, JobID: jobID, Raw: msg.Data}
 	if diff := cmp.Diff(events.Data(want), got.Data); diff != "" {
 		t.Error(diff)
 	}
@@ -231,6 +231,7 @@ func TestFactIDTellsFactsApart(t *testing.T) {
 		for _, ticker := range []string{"A.B", "A", "B"} {
 			for _, data := range []events.Data{
 				&events.TickerFailed{JobID: job, Ticker: ticker}, &events.TickerAnalyzed{JobID: job, Ticker: ticker},
+				&events.TickerBacktested{JobID: job, Ticker: ticker},
 			} {
 				id := events.FactID(data)
 				if before, ok := seen[id]; ok {

@@ -7,21 +7,22 @@ type Type string
 
 // The types of v1.
 const (
-	TypeJobQueued      Type = "tapedeck.v1.job_queued"
-	TypeJobStarted     Type = "tapedeck.v1.job_started"
-	TypeJobCancelled   Type = "tapedeck.v1.job_cancelled"
-	TypeJobCompleted   Type = "tapedeck.v1.job_completed"
-	TypeTickerAnalyzed Type = "tapedeck.v1.ticker_analyzed"
-	TypeTickerFailed   Type = "tapedeck.v1.ticker_failed"
+	TypeJobQueued        Type = "tapedeck.v1.job_queued"
+	TypeJobStarted       Type = "tapedeck.v1.job_started"
+	TypeJobCancelled     Type = "tapedeck.v1.job_cancelled"
+	TypeJobCompleted     Type = "tapedeck.v1.job_completed"
+	TypeTickerAnalyzed   Type = "tapedeck.v1.ticker_analyzed"
+	TypeTickerFailed     Type = "tapedeck.v1.ticker_failed"
+	TypeTickerBacktested Type = "tapedeck.v1.ticker_backtested"
 )
 
 // Types lists the types of v1, in the order of a job's life.
 func Types() []Type {
-	return []Type{TypeJobQueued, TypeJobStarted, TypeTickerAnalyzed, TypeTickerFailed, TypeJobCancelled, TypeJobCompleted}
+	return []Type{TypeJobQueued, TypeJobStarted, TypeTickerAnalyzed, TypeTickerBacktested, TypeTickerFailed, TypeJobCancelled, TypeJobCompleted}
 }
 
 // Data is the body of an event: *JobQueued, *JobStarted, *JobCancelled,
-// *JobCompleted, *TickerAnalyzed, *TickerFailed or *Unknown.
+// *JobCompleted, *TickerAnalyzed, *TickerBacktested, *TickerFailed or *Unknown.
 type Data interface {
 	// EventType is the body's type as it stands in ce-type.
 	EventType() Type

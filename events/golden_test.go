@@ -60,6 +60,17 @@ func values() map[string]events.Data {
 			Options:  events.Options{RiskPercent: 1, PositionLimitPercent: 20, MinRiskReward: 1.5, Bars: 400},
 			Deadline: clock(0).Add(72 * time.Hour), RequestSHA256: hash,
 		},
+		"job_queued_2": &events.JobQueued{
+			JobID: jobID, Kind: events.KindBacktest, Origin: events.OriginAPI, Tickers: []string{"TCS.NS"}, Capital: 100000,
+			StrategyName: "balanced", StrategyHash: hash, Strategy: json.RawMessage(`{"name":"balanced"}`),
+			Options:  events.Options{RiskPercent: 1, PositionLimitPercent: 20, MinRiskReward: 1.5, Bars: 400},
+			Backtest: &events.Backtest{From: "2023-01-02", To: "2026-01-02", CostPercent: 0.1, SlippagePercent: 0.05},
+			Deadline: clock(0).Add(72 * time.Hour), RequestSHA256: hash,
+		},
+		"ticker_backtested": &events.TickerBacktested{
+			JobID: jobID, Ticker: "M&M.NS", Kind: events.KindBacktest, StrategyName: "balanced", StrategyHash: hash,
+			Attempts: 1, StartedAt: clock(1), CompletedAt: clock(2), Analyzer: "analyzer-1", Report: backtestReport(),
+		},
 		"job_started":   &events.JobStarted{JobID: jobID, Total: 4},
 		"job_cancelled": &events.JobCancelled{JobID: jobID, Reason: "no longer needed", RequestedBy: "ops"},
 		"job_completed": &events.JobCompleted{JobID: jobID, Status: events.StatusCancelled, Total: 4, Analyzed: 1, Failed: 1, Cancelled: 2},
@@ -95,6 +106,28 @@ func report() events.Report {
 		Lineage: events.Lineage{
 			Provider: "csv", Synthetic: false, Adjustment: "split", Currency: "INR", Bars: 400,
 			FirstBar: "2024-05-20", LastBar: "2026-01-02", Warnings: []string{"row 17 has no volume"},
+		},
+	}
+}
+
+func backtestReport() events.BacktestReport {
+	return events.BacktestReport{
+		FirstDay: "2026-01-01", LastDay: "2026-01-02", Bars: 2, WarmUpBars: 400, Capital: 100000, FinalEquity: 100150.5,
+		Metrics: events.BacktestMetrics{
+			Trades: 1, Wins: 1, Losses: 0, WinRate: ptr(1), ProfitFactor: nil, Expectancy: ptr(150.5), TotalReturnPercent: 0.1505,
+			CAGRPercent: nil, Sharpe: ptr(1.2), MaxDrawdownPercent: 0.5, ExposurePercent: 50, Costs: 12.25,
+		},
+		BuyAndHold: events.Benchmark{FinalEquity: 99000, TotalReturnPercent: -1, CAGRPercent: ptr(-0.8), Sharpe: nil, MaxDrawdownPercent: 2},
+		Trades: []events.Trade{{
+			Side: "buy", SignalDay: "2025-12-31", EntryDay: "2026-01-01", ExitDay: "2026-01-02", Entry: 2801.5, Stop: 2740.25, Target: 2850,
+			Exit: 2850, ExitReason: "target", Size: 7, Bars: 2, Costs: 12.25, Profit: 150.5, ProfitPercent: 0.77,
+		}},
+		TradesLeftOut: 3,
+		Curve:         events.Curve{Days: []string{"2026-01-01", "2026-01-02"}, Equity: []float64{100010.25, 100150.5}, BuyAndHold: []float64{100000, 99000}},
+		Warnings:      []string{"the bars begin 2 sessions after the window"},
+		Lineage: events.Lineage{
+			Provider: "csv", Synthetic: false, Adjustment: "split", Currency: "INR", Bars: 402,
+			FirstBar: "2024-05-20", LastBar: "2026-01-02", Warnings: []string{"row 17 has no volume"}, Notes: []string{"cached"},
 		},
 	}
 }

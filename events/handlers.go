@@ -19,19 +19,20 @@ import (
 // The context ends the configured grace after the one given to Subscribe, so
 // that a stop lets the handler in work finish.
 type Handlers struct {
-	JobQueued      func(context.Context, Recorded, *JobQueued) error
-	JobStarted     func(context.Context, Recorded, *JobStarted) error
-	JobCancelled   func(context.Context, Recorded, *JobCancelled) error
-	JobCompleted   func(context.Context, Recorded, *JobCompleted) error
-	TickerAnalyzed func(context.Context, Recorded, *TickerAnalyzed) error
-	TickerFailed   func(context.Context, Recorded, *TickerFailed) error
+	JobQueued        func(context.Context, Recorded, *JobQueued) error
+	JobStarted       func(context.Context, Recorded, *JobStarted) error
+	JobCancelled     func(context.Context, Recorded, *JobCancelled) error
+	JobCompleted     func(context.Context, Recorded, *JobCompleted) error
+	TickerAnalyzed   func(context.Context, Recorded, *TickerAnalyzed) error
+	TickerBacktested func(context.Context, Recorded, *TickerBacktested) error
+	TickerFailed     func(context.Context, Recorded, *TickerFailed) error
 	// Unknown gets what a newer tapedeck wrote. Leave it nil to pass it by.
 	Unknown func(context.Context, Recorded, *Unknown) error
 }
 
 func (h Handlers) empty() bool {
 	return h.JobQueued == nil && h.JobStarted == nil && h.JobCancelled == nil && h.JobCompleted == nil &&
-		h.TickerAnalyzed == nil && h.TickerFailed == nil && h.Unknown == nil
+		h.TickerAnalyzed == nil && h.TickerBacktested == nil && h.TickerFailed == nil && h.Unknown == nil
 }
 
 func (h Handlers) handle(ctx context.Context, recorded Recorded) error {
@@ -46,6 +47,8 @@ func (h Handlers) handle(ctx context.Context, recorded Recorded) error {
 		return call(ctx, h.JobCompleted, recorded, data)
 	case *TickerAnalyzed:
 		return call(ctx, h.TickerAnalyzed, recorded, data)
+	case *TickerBacktested:
+		return call(ctx, h.TickerBacktested, recorded, data)
 	case *TickerFailed:
 		return call(ctx, h.TickerFailed, recorded, data)
 	case *Unknown:

@@ -8,7 +8,7 @@ import (
 // A Kind says what a job does with each ticker.
 type Kind string
 
-// The kinds. Backtests are announced by v1 and not yet published.
+// The kinds.
 const (
 	KindAnalysis Kind = "analysis"
 	KindBacktest Kind = "backtest"
@@ -67,8 +67,9 @@ type JobQueued struct {
 	StrategyHash  string          `json:"strategy_hash"` // hex SHA-256 of the canonical strategy document
 	Strategy      json.RawMessage `json:"strategy"`      // the whole canonical document
 	Options       Options         `json:"options"`
-	Deadline      time.Time       `json:"deadline"`       // tickers without an outcome fail then
-	RequestSHA256 string          `json:"request_sha256"` // of the canonical request before defaults
+	Backtest      *Backtest       `json:"backtest,omitempty"` // of a job of kind backtest, and only of one
+	Deadline      time.Time       `json:"deadline"`           // tickers without an outcome fail then
+	RequestSHA256 string          `json:"request_sha256"`     // of the canonical request before defaults
 }
 
 // JobStarted says that the first work items of a job were dispatched.

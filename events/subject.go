@@ -12,12 +12,13 @@ var ErrSubject = errors.New("not a subject of the tape")
 
 // whats is the last token of the subject of each type.
 var whats = map[Type]string{
-	TypeJobQueued:      "queued",
-	TypeJobStarted:     "started",
-	TypeJobCancelled:   "cancelled",
-	TypeJobCompleted:   "completed",
-	TypeTickerAnalyzed: "analyzed",
-	TypeTickerFailed:   "failed",
+	TypeJobQueued:        "queued",
+	TypeJobStarted:       "started",
+	TypeJobCancelled:     "cancelled",
+	TypeJobCompleted:     "completed",
+	TypeTickerAnalyzed:   "analyzed",
+	TypeTickerFailed:     "failed",
+	TypeTickerBacktested: "backtested",
 }
 
 func typeNames() string {
@@ -85,8 +86,8 @@ func JobSubject(jobID, what string) string {
 	return "tape.job." + EncodeToken(jobID) + "." + what
 }
 
-// TickerSubject is the subject of a ticker's outcome: what is analyzed or
-// failed, or "*" for the filter under which a ticker has one outcome for ever.
+// TickerSubject is the subject of a ticker's outcome: what is analyzed,
+// backtested or failed, or "*" for the filter under which a ticker has one outcome for ever.
 func TickerSubject(jobID, ticker, what string) string {
 	return "tape.ticker." + EncodeToken(jobID) + "." + EncodeToken(ticker) + "." + what
 }
@@ -137,7 +138,7 @@ func FilterSubjects(types []Type, ticker string) ([]string, error) {
 			return nil, fmt.Errorf("filtering by %.64q: no type of v1, which are %s", t, typeNames())
 		}
 		subject := "tape.ticker.*." + token + "." + what
-		if t != TypeTickerAnalyzed && t != TypeTickerFailed {
+		if t != TypeTickerAnalyzed && t != TypeTickerBacktested && t != TypeTickerFailed {
 			if ticker != "" {
 				return nil, fmt.Errorf("filtering by ticker %.64q: %s has no ticker; leave one of them out", ticker, t)
 			}

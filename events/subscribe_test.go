@@ -127,20 +127,21 @@ func TestEveryTypeReachesItsHandler(t *testing.T) {
 	}
 	seqs := tape.Publish(data...)
 	newer := encoded(t, all["ticker_failed"])
-	newer.Subject = events.TickerSubject("j", "T", "backtested")
-	newer.Header.Set(events.HeaderType, "tapedeck.v1.ticker_backtested")
+	newer.Subject = events.TickerSubject("j", "T", "simulated")
+	newer.Header.Set(events.HeaderType, "tapedeck.v1.ticker_simulated")
 	newer.Header.Del(nats.MsgIdHdr)
 	publish(t, tape, newer)
 
 	got := make(chan events.Recorded, 20)
 	run := start(t, tape.Connect(sub), events.SubscribeConfig{Name: sub.Name}, events.Handlers{
-		JobQueued:      func(_ context.Context, r events.Recorded, _ *events.JobQueued) error { got <- r; return nil },
-		JobStarted:     func(_ context.Context, r events.Recorded, _ *events.JobStarted) error { got <- r; return nil },
-		JobCancelled:   func(_ context.Context, r events.Recorded, _ *events.JobCancelled) error { got <- r; return nil },
-		JobCompleted:   func(_ context.Context, r events.Recorded, _ *events.JobCompleted) error { got <- r; return nil },
-		TickerAnalyzed: func(_ context.Context, r events.Recorded, _ *events.TickerAnalyzed) error { got <- r; return nil },
-		TickerFailed:   func(_ context.Context, r events.Recorded, _ *events.TickerFailed) error { got <- r; return nil },
-		Unknown:        func(_ context.Context, r events.Recorded, _ *events.Unknown) error { got <- r; return nil },
+		JobQueued:        func(_ context.Context, r events.Recorded, _ *events.JobQueued) error { got <- r; return nil },
+		JobStarted:       func(_ context.Context, r events.Recorded, _ *events.JobStarted) error { got <- r; return nil },
+		JobCancelled:     func(_ context.Context, r events.Recorded, _ *events.JobCancelled) error { got <- r; return nil },
+		JobCompleted:     func(_ context.Context, r events.Recorded, _ *events.JobCompleted) error { got <- r; return nil },
+		TickerAnalyzed:   func(_ context.Context, r events.Recorded, _ *events.TickerAnalyzed) error { got <- r; return nil },
+		TickerBacktested: func(_ context.Context, r events.Recorded, _ *events.TickerBacktested) error { got <- r; return nil },
+		TickerFailed:     func(_ context.Context, r events.Recorded, _ *events.TickerFailed) error { got <- r; return nil },
+		Unknown:          func(_ context.Context, r events.Recorded, _ *events.Unknown) error { got <- r; return nil },
 	})
 	for i, want := range data {
 		r := receive(t, got)
@@ -151,7 +152,7 @@ func TestEveryTypeReachesItsHandler(t *testing.T) {
 			t.Errorf("event %d: At is %s", i, r.At)
 		}
 	}
-	if r := receive(t, got); r.Data.EventType() != "tapedeck.v1.ticker_backtested" {
+	if r := receive(t, got); r.Data.EventType() != "tapedeck.v1.ticker_simulated" {
 		t.Errorf("the unknown one came as %+v", r)
 	}
 	tape.WaitDone(sub)

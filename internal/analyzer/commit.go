@@ -225,11 +225,9 @@ func eventsOf(offers []offer) []events.Event {
 }
 
 func keyOf(data events.Data) outcome {
-	switch d := data.(type) {
-	case *events.TickerAnalyzed:
-		return outcome{d.JobID, d.Ticker}
-	case *events.TickerFailed:
-		return outcome{d.JobID, d.Ticker}
+	jobID, ticker, _, err := events.ParseSubject(data.NATSSubject())
+	if err != nil { // it was encoded, so it has a subject: a bug, and its own job's alone
+		return outcome{data.Job(), ""}
 	}
-	return outcome{data.Job(), ""}
+	return outcome{jobID, ticker}
 }

@@ -91,7 +91,7 @@ func bodies() map[events.Type]events.Data {
 	all := map[events.Type]events.Data{}
 	for _, data := range []events.Data{
 		&events.JobQueued{}, &events.JobStarted{}, &events.JobCancelled{}, &events.JobCompleted{},
-		&events.TickerAnalyzed{}, &events.TickerFailed{},
+		&events.TickerAnalyzed{}, &events.TickerBacktested{}, &events.TickerFailed{},
 	} {
 		all[data.EventType()] = data
 	}
@@ -240,6 +240,9 @@ func compareValue(t *testing.T, at string, root, n *node, value reflect.Type, us
 	t.Helper()
 	var want []string
 	format := ""
+	if value.Kind() == reflect.Pointer && value.Elem().Kind() == reflect.Struct { // absent or an object, never null
+		value = value.Elem()
+	}
 	switch {
 	case value == reflect.TypeFor[json.RawMessage]():
 	case value == reflect.TypeFor[time.Time]():
