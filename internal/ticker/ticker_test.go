@@ -107,7 +107,14 @@ func TestTickAt(t *testing.T) {
 }
 
 func TestUniverses(t *testing.T) {
-	want := []ticker.UniverseInfo{{Name: "dow30", Date: "2024-11-08", Count: 30}, {Name: "nifty50", Date: "2026-06-21", Count: 50}}
+	want := []ticker.UniverseInfo{
+		{Name: "dow30", Date: "2026-07-01", Source: "Dow Jones Industrial Average", Count: 30},
+		{Name: "nasdaq100", Date: "2026-07-01", Source: "Nasdaq-100", Count: 101},
+		{Name: "nifty100", Date: "2026-05-31", Source: "NSE Indices, NIFTY 100", Count: 100},
+		{Name: "nifty50", Date: "2026-06-21", Source: "NSE Indices, NIFTY 50", Count: 50},
+		{Name: "niftynext50", Date: "2026-05-31", Source: "NSE Indices, NIFTY Next 50", Count: 50},
+		{Name: "sensex30", Date: "2025-12-22", Source: "BSE Index Services, SENSEX", Count: 30},
+	}
 	if diff := cmp.Diff(want, ticker.Universes()); diff != "" {
 		t.Fatal(diff)
 	}
