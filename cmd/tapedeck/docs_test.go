@@ -7,6 +7,6 @@ import (
 	"github.com/tapedeck/tapedeck/internal/config/configtest"
 )
 
-var _ = flag.Bool("update", false, "write the table of flags in docs/OPERATIONS.md")
+var update = flag.Bool("update", false, "write the table of flags in docs/OPERATIONS.md and the golden files")
 
 func TestDocs(t *testing.T) { configtest.Check(t, "tapedeck", new(cli)) }

@@ -41,6 +41,7 @@ type cli struct {
 	Retry   retryCmd   `cmd:"" group:"use" help:"Submit the failed tickers of a job as a new job."`
 	Results resultsCmd `cmd:"" group:"use" help:"Show a job's results, or the screen of the newest day."`
 	History historyCmd `cmd:"" group:"use" help:"Show the results of a ticker, newest first."`
+	Explain explainCmd `cmd:"" group:"use" help:"Show how a result came about: every vote, the score's sum, the plan, the data."`
 	Watch   watchCmd   `cmd:"" group:"use" help:"Follow a job, or everything, as it happens."`
 
 	Subscriber subscriberCmd `cmd:"" group:"operate" help:"Let a program outside follow the tape."`

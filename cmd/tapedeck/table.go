@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -159,7 +160,7 @@ func clock(t *time.Time) string {
 }
 
 func oneLine(text string, most int) string {
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+	text = strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
 	if utf8.RuneCountInString(text) <= most {
 		return text
 	}
