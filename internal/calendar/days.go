@@ -80,6 +80,7 @@ func WithOverrides(days []Day) Lookup {
 		}
 		if !own[day.MIC] {
 			copied := *base
+			
 			copied.days = maps.Clone(base.days)
 			markets[day.MIC], base, own[day.MIC] = &copied, &copied, true
 		}
@@ -100,6 +101,9 @@ func parseLine(text string) ([]Day, error) {
 	date, err := time.Parse(time.DateOnly, fields[1])
 	if err != nil {
 		return nil, fmt.Errorf("%q is no date; want YYYY-MM-DD", fields[1])
+	}
+	if date.Year() < firstYear || date.Year() > lastYear {
+		return nil, fmt.Errorf("%s lies outside the years %d to %d", fields[1], firstYear, lastYear)
 	}
 	day := Day{Date: date, Name: strings.Join(fields[3:], " ")}
 	if fields[2] != "closed" {

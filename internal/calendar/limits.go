@@ -14,7 +14,7 @@ const (
 	// a file of overrides that closes everything goes beyond.
 	maxGapDays = 400
 
-	// firstYear and lastYear bound what Sessions lists, so that a range that
-	// someone mistyped costs milliseconds and not memory.
+	// firstYear and lastYear bound what Sessions lists and ParseDays takes, so that
+	// a year that someone mistyped costs milliseconds and not memory.
 	firstYear, lastYear = 1900, 2199
 )
