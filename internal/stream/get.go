@@ -12,9 +12,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// directGet asks any replica; it fails in whatever way when the message is not there.
-func directGet(ctx context.Context, nc *nats.Conn, request []byte) (Message, error) {
-	reply, err := nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+Tape, request)
+// directGet asks any replica of target, a stream, or "stream.subject" for the
+// last message of the subject; it fails in whatever way when the message is not there.
+func directGet(ctx context.Context, nc *nats.Conn, target string, request []byte) (Message, error) {
+	reply, err := nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+target, request)
 	if err != nil {
 		return Message{}, err
 	}
@@ -36,8 +37,8 @@ func directGet(ctx context.Context, nc *nats.Conn, request []byte) (Message, err
 }
 
 // leaderGet asks the stream's leader, whose "not found" is the truth.
-func leaderGet(ctx context.Context, nc *nats.Conn, request []byte) (Message, error) {
-	reply, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+Tape, request)
+func leaderGet(ctx context.Context, nc *nats.Conn, stream string, request []byte) (Message, error) {
+	reply, err := nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, request)
 	if err != nil {
 		return Message{}, err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // The limits of the streams. A full stream refuses new messages (ErrFull) and
-// never drops old ones.
+// never drops old ones; only the cache of bars drops.
 const (
 	// DefaultTapeMaxBytes holds about 1.5 million outcomes of 5 KB each: two
 	// years of one run over the whole market a day.
@@ -15,6 +15,14 @@ const (
 	// DefaultWorkMaxBytes holds about two million outstanding work items, two
 	// hundred jobs of the largest size.
 	DefaultWorkMaxBytes = 1 << 30
+	// DefaultBarsMaxBytes holds the bars of about 50,000 tickers: 400 bars of
+	// one take 6 to 10 KB. It is the one stream that drops: its oldest entries.
+	DefaultBarsMaxBytes = 512 << 20
+	// marketMaxBytes is far above a handful of rates and one list of tickers.
+	marketMaxBytes = 16 << 20
+	// MaxEntryBytes is the largest value in a bucket: what a message may have,
+	// less its headers.
+	MaxEntryBytes = MaxEventBytes
 	// MaxEventBytes is the largest body of one event.
 	MaxEventBytes = events.MaxBodyBytes
 	// MaxBatch is the most messages of one atomic batch: the server's default.
@@ -62,8 +70,20 @@ const (
 	connectTimeout = 5 * time.Second
 )
 
+// The waits of the buckets.
+const (
+	// clockAge is how long a comparison of clocks is used. Two clocks part by
+	// less than 100 millionths, in this time by 3 ms.
+	clockAge = 30 * time.Second
+	// minTTL is the shortest life of a message that the server knows; whole seconds above.
+	minTTL = time.Second
+)
+
 // The limits of reading.
 const (
+	// maxListBytes is the largest list of tickers, expanded: 40 times what the
+	// tickers of the largest job take.
+	maxListBytes = 16 << 20
 	// maxGetSubjects is how many outcomes one multi-get asks for. The server
 	// refuses more than 1,024.
 	maxGetSubjects = 1000

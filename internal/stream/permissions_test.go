@@ -73,6 +73,25 @@ var publishes = []action{
 	{"$JS.ACK.WORK.lane-s.1.1.1.1.0", []stream.Role{analyzer}},
 	{"$JS.ACK.TAPE.sub-alerts.1.1.1.1.0", []stream.Role{subscriberRole}},
 	{"$JS.ACK.TAPE.sub-other.1.1.1.1.0", nil},
+	{"$KV.market.limit.yahoo", []stream.Role{analyzer}},
+	{"$KV.market.list", []stream.Role{analyzer}},
+	{"$KV.market.else", nil},
+	{"$KV.bars.v1.x", []stream.Role{analyzer}},
+	{"$KV.else.x", nil},
+	{"$JS.API.STREAM.INFO.KV_market", []stream.Role{analyzer, provisioner}},
+	{"$JS.API.STREAM.MSG.GET.KV_market", []stream.Role{analyzer, provisioner}},
+	{"$JS.API.DIRECT.GET.KV_market", []stream.Role{provisioner}},
+	{"$JS.API.DIRECT.GET.KV_market.$KV.market.list", []stream.Role{api, provisioner}},
+	{"$JS.API.DIRECT.GET.KV_market.$KV.market.limit.yahoo", []stream.Role{provisioner}},
+	{"$JS.API.DIRECT.GET.KV_bars.$KV.bars.v1.x", []stream.Role{analyzer, provisioner}},
+	{"$JS.API.STREAM.INFO.KV_bars", []stream.Role{provisioner}},
+	{"$JS.API.STREAM.MSG.GET.KV_bars", []stream.Role{provisioner}},
+	{"$JS.API.STREAM.CREATE.KV_bars", []stream.Role{provisioner}},
+	{"$JS.API.STREAM.PURGE.KV_bars", []stream.Role{provisioner}},
+	{"$JS.API.STREAM.PURGE.KV_market", []stream.Role{provisioner}},
+	{"$JS.API.STREAM.MSG.DELETE.KV_market", []stream.Role{provisioner}},
+	{"$JS.API.CONSUMER.CREATE.KV_market.x", []stream.Role{provisioner}},
+	{"$JS.API.CONSUMER.CREATE.KV_bars.x", []stream.Role{provisioner}},
 	{"_INBOX_provisioner.x", []stream.Role{recorder}},
 	{"_INBOX_api.x", nil},
 	{"$SYS.REQ.SERVER.PING", nil},
@@ -89,6 +108,7 @@ var subscribes = []action{
 	{"ctl.recorder.rebuild", []stream.Role{recorder}},
 	{"tape.>", nil},
 	{"work.>", nil},
+	{"$KV.>", nil},
 	{"$JS.API.>", nil},
 	{"$SYS.>", nil},
 	{">", nil},
@@ -247,10 +267,30 @@ func TestRolesDoTheirWork(t *testing.T) {
 		ok(t, msg.DoubleAck(ctx))
 	}
 	ok(t, work.Purge(ctx, "analyzer"))
+	shareMarket(t, js[analyzer], js[api])
 	for role, c := range counters {
 		ok(t, c.nc.Flush())
 		if n := c.count(); n != 0 {
 			t.Errorf("%s was refused %d times: %v", role, n, c.nc.LastError())
 		}
 	}
+}
+
+// shareMarket does what analyzers do with the buckets, and the api reads the list.
+func shareMarket(t *testing.T, analyzer, api jetstream.JetStream) {
+	t.Helper()
+	market, bars := stream.NewMarketBucket(analyzer, nil), stream.NewBarsBucket(analyzer, nil)
+	_, err := market.Clock(ctx)
+	ok(t, err)
+	_, _, err = market.Get(ctx, "limit.x")
+	wantErr(t, err, stream.ErrNotFound)
+	_, err = market.Replace(ctx, "limit.x", []byte("1"), 0)
+	ok(t, err)
+	_, err = market.PublishTickers(ctx, []string{"A"})
+	ok(t, err)
+	ok(t, bars.Keep(ctx, "v1.x", []byte("1"), time.Minute))
+	_, err = bars.Load(ctx, "v1.x")
+	ok(t, err)
+	_, err = stream.NewMarketBucket(api, nil).Tickers(ctx)
+	ok(t, err)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Provision makes the streams and consumers of tapedeck, or brings existing
+// Provision makes the streams, consumers and buckets of tapedeck, or brings existing
 // ones to the wanted configuration. It touches only what differs, because an
 // update makes a server forget delayed messages. Settings that it does not
 // know of stay as they are.
@@ -29,7 +29,10 @@ func Provision(ctx context.Context, js jetstream.JetStream, lim Limits) error {
 			return err
 		}
 	}
-	return nil
+	if err := provisionStream(ctx, js, marketConfig(lim)); err != nil {
+		return err
+	}
+	return provisionStream(ctx, js, barsConfig(lim))
 }
 
 func provisionStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
@@ -48,6 +51,10 @@ func provisionStream(ctx context.Context, js jetstream.JetStream, want jetstream
 	next.MaxBytes, next.MaxMsgSize, next.Replicas, next.Duplicates = want.MaxBytes, want.MaxMsgSize, want.Replicas, want.Duplicates
 	next.DenyDelete, next.DenyPurge = want.DenyDelete, want.DenyPurge
 	next.AllowAtomicPublish, next.AllowDirect = want.AllowAtomicPublish, want.AllowDirect
+	if want.MaxMsgsPerSubject > 0 {
+		next.MaxMsgsPerSubject = want.MaxMsgsPerSubject
+	}
+	next.AllowMsgTTL = next.AllowMsgTTL || want.AllowMsgTTL // the server never turns it off again
 	if reflect.DeepEqual(have, next) {
 		return nil
 	}

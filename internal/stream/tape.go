@@ -272,10 +272,10 @@ func (c *TapeClient) get(ctx context.Context, req getRequest) (Message, error) {
 	var msg Message
 	err = retry(ctx, c.js.Conn(), c.log, "reading a message", func(ctx context.Context) error {
 		var err error
-		if msg, err = directGet(ctx, c.js.Conn(), body); err == nil {
+		if msg, err = directGet(ctx, c.js.Conn(), Tape, body); err == nil {
 			return nil
 		}
-		msg, err = leaderGet(ctx, c.js.Conn(), body)
+		msg, err = leaderGet(ctx, c.js.Conn(), Tape, body)
 		return err
 	})
 	return msg, err

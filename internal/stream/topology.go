@@ -1,7 +1,8 @@
-// Package stream is all that tapedeck knows of JetStream: the two streams,
-// their consumers and subjects, who may do what on them (this file), and the
-// clients that the stages use: TapeClient and Tail for the tape, WorkClient
-// for the work queue, ServeControl and CallControl for requests to a process.
+// Package stream is all that tapedeck knows of JetStream: the two streams and
+// the two buckets, their consumers and subjects, who may do what on them (this
+// file), and the clients that the stages use: TapeClient and Tail for the
+// tape, WorkClient for the work queue, Bucket for what analyzers share of
+// their market data, ServeControl and CallControl for requests to a process.
 package stream
 
 import (
@@ -10,11 +11,15 @@ import (
 	"github.com/tapedeck/tapedeck/events"
 )
 
-// The streams and the one shared consumer of the tape.
+// The streams, the one shared consumer of the tape, and the buckets (a bucket
+// is a stream by the rules of NATS key-value stores, so that their tools show it).
 const (
 	Tape             = "TAPE"     // the facts: every event, never deleted, the truth
 	Work             = "WORK"     // the work queue: what analyzers have yet to do; can be rebuilt
 	DispatchConsumer = "dispatch" // on TAPE: the dispatchers share the queued jobs
+
+	MarketBucket = "market" // stream KV_market: the providers' rates, and the tickers that the market lists
+	BarsBucket   = "bars"   // stream KV_bars: bars that analyzers share; a cache, all of it can be lost
 )
 
 // The subjects.
@@ -22,12 +27,17 @@ const (
 //	tape.job.<job>.queued|started|cancelled|completed   events of a job
 //	tape.ticker.<job>.<ticker>.analyzed|failed          the one outcome of a ticker
 //	work.<lane>.<job>.<ticker>                          work items
+//	$KV.market.limit.<provider>                         when the provider may be asked next
+//	$KV.market.list                                     the tickers that the market lists
+//	$KV.bars.<key>                                      the bars of one ticker, until they are out of date
 //	ctl.recorder.rebuild|verify|status                  requests to the recorder, not stored
 const (
 	tapeSubjects  = "tape.>"
 	workSubjects  = "work.>"
 	queuedFilter  = "tape.job.*.queued"
 	controlPrefix = "ctl.recorder."
+	listKey       = "list"
+	limitPrefix   = "limit."
 )
 
 // Limits are what an operator sets of the streams. The zero value of a field
@@ -35,6 +45,7 @@ const (
 type Limits struct {
 	TapeMaxBytes int64 // default DefaultTapeMaxBytes
 	WorkMaxBytes int64 // default DefaultWorkMaxBytes
+	BarsMaxBytes int64 // default DefaultBarsMaxBytes
 	Replicas     int   // copies of each stream in a cluster: 1 (default), 3 or 5
 }
 
@@ -65,6 +76,42 @@ func workConfig(lim Limits) jetstream.StreamConfig {
 		AllowAtomicPublish: true,
 	}
 }
+
+// marketConfig is the bucket of small shared state: one message per key.
+func marketConfig(lim Limits) jetstream.StreamConfig {
+	config := bucketConfig(MarketBucket, lim)
+	config.Description = "tapedeck: the providers' shared rates, and the tickers that the market lists"
+	config.Discard, config.MaxBytes = jetstream.DiscardNew, marketMaxBytes
+	return config
+}
+
+// barsConfig is the shared cache of bars. Each message lives as long as its
+// bars are up to date; a full bucket drops the oldest, which costs a request
+// to the provider when they are wanted again.
+func barsConfig(lim Limits) jetstream.StreamConfig {
+	config := bucketConfig(BarsBucket, lim)
+	config.Description = "tapedeck: bars that analyzers share, a cache"
+	config.Discard, config.MaxBytes = jetstream.DiscardOld, lim.BarsMaxBytes
+	config.AllowMsgTTL = true
+	return config
+}
+
+// bucketConfig is what the two buckets have in common. They are on file, so
+// that a restarted server neither forgets a provider's pause nor asks for
+// everything again.
+func bucketConfig(bucket string, lim Limits) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: bucketStream(bucket), Subjects: []string{bucketSubject(bucket, ">")},
+		Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+		MaxMsgSize: maxMessageBytes, MaxMsgsPerSubject: 1,
+		Replicas: lim.Replicas, Duplicates: duplicateWindow,
+		AllowDirect: true,
+	}
+}
+
+func bucketStream(bucket string) string { return "KV_" + bucket }
+
+func bucketSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 
 // dispatchConfig is the consumer that the dispatchers share. What was queued
 // before it existed the reconciler finds.
@@ -130,19 +177,31 @@ var notDispatch = []string{
 	"$JS.API.CONSUMER.INFO.TAPE.dispatch", "$JS.API.CONSUMER.MSG.NEXT.TAPE.dispatch",
 }
 
+// readList lets the api read one key of a bucket, the list of tickers.
+var readList = []string{"$JS.API.DIRECT.GET.KV_market.$KV.market." + listKey}
+
+// shareMarket lets analyzers share rates, bars and the list of tickers: the
+// rates are read from the leader (MSG.GET), by whose clock they are kept
+// (STREAM.INFO), and written under the condition that nobody wrote meanwhile.
+var shareMarket = []string{
+	"$JS.API.STREAM.INFO.KV_market", "$JS.API.STREAM.MSG.GET.KV_market",
+	"$KV.market." + limitPrefix + "*", "$KV.market." + listKey,
+	"$JS.API.DIRECT.GET.KV_bars.$KV.bars.>", "$KV.bars.>",
+}
+
 // RolePermissions is the table that nats.conf is generated from: what each
 // role does, and nothing more. The second form of $JS.ACK is the one that the
 // server's feature flag js_ack_fc_v2 switches to.
 func RolePermissions(role Role) Permissions {
 	inbox := InboxPrefix(string(role)) + ".>"
 	switch role {
-	case RoleAPI: // accepts and cancels jobs, reads events back, follows the tape for SSE
+	case RoleAPI: // accepts and cancels jobs, reads events back, follows the tape for SSE, reads what the market lists
 		return Permissions{
-			Publish:     join([]string{"tape.job.*.queued", "tape.job.*.cancelled"}, readTape, tailTape),
+			Publish:     join([]string{"tape.job.*.queued", "tape.job.*.cancelled"}, readTape, tailTape, readList),
 			PublishDeny: notDispatch,
 			Subscribe:   []string{inbox},
 		}
-	case RoleAnalyzer: // dispatches queued jobs, works the lanes, publishes outcomes
+	case RoleAnalyzer: // dispatches queued jobs, works the lanes, publishes outcomes, shares market data
 		return Permissions{
 			Publish: join([]string{
 				"tape.job.*.started", "tape.ticker.>", "work.>",
@@ -151,7 +210,7 @@ func RolePermissions(role Role) Permissions {
 				"$JS.API.CONSUMER.INFO.WORK.*", "$JS.API.CONSUMER.MSG.NEXT.WORK.*",
 				"$JS.ACK.WORK.>", "$JS.ACK.*.*.WORK.>",
 				"$JS.API.STREAM.INFO.WORK", "$JS.API.STREAM.PURGE.WORK",
-			}, readTape),
+			}, readTape, shareMarket),
 			Subscribe: []string{inbox},
 		}
 	case RoleRecorder: // follows the tape; announces ends, re-dispatches, fails what is past its deadline, mends WORK
@@ -205,6 +264,9 @@ func (lim Limits) orDefaults() Limits {
 	}
 	if lim.WorkMaxBytes == 0 {
 		lim.WorkMaxBytes = DefaultWorkMaxBytes
+	}
+	if lim.BarsMaxBytes == 0 {
+		lim.BarsMaxBytes = DefaultBarsMaxBytes
 	}
 	if lim.Replicas == 0 {
 		lim.Replicas = 1

@@ -1,0 +1,178 @@
+package stream_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
+)
+
+func TestReplaceIsACompareAndSet(t *testing.T) {
+	s := streamtest.Server(t)
+	first, second := stream.NewMarketBucket(s.JetStream(stream.RoleAnalyzer), nil), stream.NewMarketBucket(s.JetStream(stream.RoleAnalyzer), nil)
+	_, _, err := first.Get(ctx, "limit.a")
+	wantErr(t, err, stream.ErrNotFound)
+	one, err := first.Replace(ctx, "limit.a", []byte("one"), 0)
+	ok(t, err)
+	_, err = second.Replace(ctx, "limit.a", []byte("two"), 0)
+	wantErr(t, err, stream.ErrExists)
+	two, err := second.Replace(ctx, "limit.a", []byte("two"), one)
+	ok(t, err)
+	_, err = first.Replace(ctx, "limit.a", []byte("three"), one)
+	wantErr(t, err, stream.ErrExists)
+	data, revision, err := first.Get(ctx, "limit.a")
+	ok(t, err)
+	if string(data) != "two" || revision != two {
+		t.Errorf("got %q at %d, want two at %d", data, revision, two)
+	}
+	// Another key has a revision of its own.
+	_, err = first.Replace(ctx, "limit.b", []byte("b"), 0)
+	ok(t, err)
+	_, err = first.Replace(ctx, "limit.b", make([]byte, stream.MaxEntryBytes+1), 0)
+	wantErr(t, err, stream.ErrTooLarge)
+}
+
+func TestKeepForItsTime(t *testing.T) {
+	s := streamtest.Server(t)
+	bars := stream.NewBarsBucket(s.JetStream(stream.RoleAnalyzer), nil)
+	_, err := bars.Load(ctx, "v1.a")
+	wantErr(t, err, stream.ErrNotFound)
+	ok(t, bars.Keep(ctx, "v1.a", []byte("short"), 1900*time.Millisecond))
+	ok(t, bars.Keep(ctx, "v1.b", []byte("old"), time.Hour))
+	ok(t, bars.Keep(ctx, "v1.b", []byte("new"), time.Hour))
+	ok(t, bars.Keep(ctx, "v1.c", []byte("never"), 900*time.Millisecond))
+	largest := bytes.Repeat([]byte{1}, stream.MaxEntryBytes)
+	ok(t, bars.Keep(ctx, "v1.d", largest, time.Hour))
+	wantErr(t, bars.Keep(ctx, "v1.d", append(largest, 1), time.Hour), stream.ErrTooLarge)
+	for key, want := range map[string]string{"v1.a": "short", "v1.b": "new", "v1.d": string(largest)} {
+		got, err := bars.Load(ctx, key)
+		ok(t, err)
+		if string(got) != want {
+			t.Errorf("%s: %.20q, want %.20q", key, got, want)
+		}
+	}
+	_, err = bars.Load(ctx, "v1.c")
+	wantErr(t, err, stream.ErrNotFound)
+	if testing.Short() {
+		return // what follows waits for the server's clock
+	}
+	s.Restart() // the time to live stands in the file
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		_, err := bars.Load(ctx, "v1.a")
+		if errors.Is(err, stream.ErrNotFound) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("still there after its time: %v", err)
+		}
+		time.Sleep(10 * time.Millisecond) // poll: the server does not say when it drops
+	}
+	got, err := bars.Load(ctx, "v1.b")
+	ok(t, err)
+	if string(got) != "new" {
+		t.Errorf("after a restart: %q", got)
+	}
+}
+
+// TestFullBarsDropTheOldest: a cache that is full forgets, it does not refuse.
+func TestFullBarsDropTheOldest(t *testing.T) {
+	s := streamtest.Server(t, streamtest.WithLimits(stream.Limits{BarsMaxBytes: 64 << 10}))
+	bars := stream.NewBarsBucket(s.JetStream(stream.RoleAnalyzer), nil)
+	for i := range 20 {
+		ok(t, bars.Keep(ctx, fmt.Sprintf("v1.%d", i), make([]byte, 8<<10), time.Hour))
+	}
+	_, err := bars.Load(ctx, "v1.0")
+	wantErr(t, err, stream.ErrNotFound)
+	_, err = bars.Load(ctx, "v1.19")
+	ok(t, err)
+}
+
+func TestMissingBucketsSayProvision(t *testing.T) {
+	s := streamtest.Server(t, streamtest.Bare())
+	js := s.JetStream(stream.RoleAnalyzer)
+	market, bars := stream.NewMarketBucket(js, nil), stream.NewBarsBucket(js, nil)
+	_, _, get := market.Get(ctx, "limit.x")
+	_, clock := market.Clock(ctx)
+	wantErr(t, get, stream.ErrNoStream)
+	wantErr(t, clock, stream.ErrNoStream)
+	_, load := bars.Load(ctx, "v1.x")
+	keep := bars.Keep(ctx, "v1.x", nil, time.Minute)
+	_, list := stream.NewMarketBucket(s.JetStream(stream.RoleAPI), nil).Tickers(ctx)
+	for what, err := range map[string]error{"get": get, "clock": clock, "load": load, "keep": keep, "list": list} {
+		if err == nil || !strings.Contains(err.Error(), "tapedeck provision") {
+			t.Errorf("%s: %v does not say what to do", what, err)
+		}
+	}
+	// A deployment of before, provisioned again, has them.
+	ok(t, stream.Provision(ctx, s.JetStream(stream.RoleProvisioner), stream.Limits{}))
+	ok(t, bars.Keep(ctx, "v1.x", nil, time.Minute))
+	_, err := market.Clock(ctx)
+	ok(t, err)
+}
+
+// TestClockBracketsTheServers: the server of a test has this process's clock.
+func TestClockBracketsTheServers(t *testing.T) {
+	s := streamtest.Server(t)
+	market := stream.NewMarketBucket(s.JetStream(stream.RoleAnalyzer), nil)
+	clock, err := market.Clock(ctx)
+	ok(t, err)
+	for _, later := range []time.Duration{0, time.Second, time.Hour} {
+		now := time.Now().Add(later)
+		low, high := clock.Earliest(now), clock.Latest(now)
+		if low.After(now) || high.Before(now) || high.Sub(low) > 5*time.Second {
+			t.Errorf("%s is not within %s and %s", now, low, high)
+		}
+		if local := clock.Local(now); local.Before(now) || clock.Earliest(local).Before(now) {
+			t.Errorf("at %s the server may not show %s yet", local, now)
+		}
+	}
+	again, err := market.Clock(ctx)
+	ok(t, err)
+	if again != clock {
+		t.Error("asked twice within half a minute")
+	}
+}
+
+func TestListOfTickers(t *testing.T) {
+	s := streamtest.Server(t)
+	js := s.JetStream(stream.RoleAnalyzer)
+	analyzer, api := stream.NewMarketBucket(js, nil), stream.NewMarketBucket(s.JetStream(stream.RoleAPI), nil)
+	_, err := api.Tickers(ctx)
+	wantErr(t, err, stream.ErrNotFound)
+	market := make([]string, 10_000)
+	for i := range market {
+		market[i] = fmt.Sprintf("TICKER%05d.NS", i)
+	}
+	for _, list := range [][]string{{"A", "B"}, market, {"A"}} {
+		for _, wantChange := range []bool{true, false} {
+			changed, err := analyzer.PublishTickers(ctx, list)
+			ok(t, err)
+			if changed != wantChange {
+				t.Errorf("list of %d: changed %v, want %v", len(list), changed, wantChange)
+			}
+		}
+		got, err := api.Tickers(ctx)
+		ok(t, err)
+		if diff := cmp.Diff(list, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	// What cannot be read is an error for the api, and replaced by an analyzer.
+	_, err = js.Publish(ctx, "$KV.market.list", []byte("spoiled"), jetstream.WithRetryAttempts(0))
+	ok(t, err)
+	if _, err := api.Tickers(ctx); err == nil {
+		t.Error("a spoiled list was read")
+	}
+	if changed, err := analyzer.PublishTickers(ctx, market); err != nil || !changed {
+		t.Errorf("a spoiled list was not replaced: %v", err)
+	}
+}
