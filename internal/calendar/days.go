@@ -80,7 +80,6 @@ func WithOverrides(days []Day) Lookup {
 		}
 		if !own[day.MIC] {
 			copied := *base
-			
 			copied.days = maps.Clone(base.days)
 			markets[day.MIC], base, own[day.MIC] = &copied, &copied, true
 		}
