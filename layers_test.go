@@ -45,6 +45,8 @@ var layers = []layer{
 	{pkg: "internal/market/synthetic", own: []string{"internal/market", "internal/ticker"}},
 	{pkg: "internal/market/source", own: []string{"internal/market", "internal/market/csvdir", "internal/market/synthetic"}},
 	{pkg: "internal/market/markettest", own: []string{"internal/market"}},
+	{pkg: "internal/market/yahoo", own: []string{"internal/calendar", "internal/market", "internal/ticker"}},
+	{pkg: "internal/market/yahoo/yahootest", own: []string{"internal/calendar", "internal/ticker"}},
 
 	// JetStream and the databases.
 	{pkg: "internal/stream", own: []string{"events"}, libs: []string{nats}},
