@@ -84,16 +84,20 @@ type Result struct {
 // session that has doc.MinBars bars up to it. It changes nothing that it is
 // given, and the result shares no memory with it.
 func Run(series market.Series, doc strategy.Document, p Params) (Result, error) {
+	return runWith(series, doc, p, live(series, doc, p))
+}
+
+// runWith is Run with the signals of ask.
+func runWith(series market.Series, doc strategy.Document, p Params, ask oracle) (Result, error) {
 	if err := check(series, doc, p); err != nil {
 		return Result{}, err
 	}
-	first, _ := slices.BinarySearchFunc(series.Bars, p.From, func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
-	end, _ := slices.BinarySearchFunc(series.Bars, p.To.AddDate(0, 0, 1), func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
+	first, end := barsBefore(series.Bars, p.From), barsBefore(series.Bars, p.To.AddDate(0, 0, 1))
 	if err := enough(series.Bars, first, end, doc.MinBars); err != nil {
 		return Result{}, err
 	}
 	series.Bars = series.Bars[:end] // what comes later cannot matter
-	w := walk{series: series, doc: doc, p: p, first: first, balance: p.Capital}
+	w := walk{series: series, doc: doc, p: p, first: first, ask: ask, balance: p.Capital}
 	if err := w.run(); err != nil {
 		return Result{}, err
 	}
@@ -115,6 +119,12 @@ func check(series market.Series, doc strategy.Document, p Params) error {
 		return fmt.Errorf("%w: %w", analysis.ErrBadData, err)
 	}
 	return nil
+}
+
+// barsBefore returns how many bars are before day.
+func barsBefore(bars []market.Bar, day time.Time) int {
+	n, _ := slices.BinarySearchFunc(bars, day, func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
+	return n
 }
 
 // enough refuses a window, bars[first:end], without a session to analyse, or

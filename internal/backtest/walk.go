@@ -16,7 +16,8 @@ type walk struct {
 	series market.Series // up to the end of the window
 	doc    strategy.Document
 	p      Params
-	first  int // the window's first bar
+	first  int    // the window's first bar
+	ask    oracle // for the signal of a bar
 
 	balance float64   // the capital and the PnL of all closed trades
 	ordered *order    // to be filled at the next open
@@ -28,6 +29,9 @@ type walk struct {
 	equity []float64 // at each close of the window
 	days   measure.Days
 }
+
+// An oracle gives the report on the evening of a bar, sized for a capital.
+type oracle func(at int, capital float64) (analysis.Report, error)
 
 // An order is an entry for the next open.
 type order struct {
@@ -163,7 +167,7 @@ func (w *walk) signal(at int, last bool) error {
 	if w.open != nil && w.doc.Trade.Exit == strategy.ExitLevels {
 		return nil
 	}
-	report, err := w.analyze(at)
+	report, err := w.ask(at, w.capital())
 	if err != nil {
 		return err
 	}
@@ -182,14 +186,24 @@ func (w *walk) signal(at int, last bool) error {
 	return nil
 }
 
-// analyze is a live analysis on the evening of a bar.
-func (w *walk) analyze(at int) (analysis.Report, error) {
-	series, params := w.series, w.p.Params
-	series.Bars = w.series.Bars[max(0, at+1-w.p.Bars) : at+1]
-	if w.balance > 0 {
-		params.Capital = min(w.balance, analysis.MaxCapital)
+// live is the oracle that analyses as a live analysis on that evening would:
+// the newest bars up to it, and none after.
+func live(series market.Series, doc strategy.Document, p Params) oracle {
+	return func(at int, capital float64) (analysis.Report, error) {
+		seen, params := series, p.Params
+		seen.Bars = series.Bars[max(0, at+1-p.Bars) : at+1]
+		params.Capital = capital
+		return analysis.Analyze(seen, doc, params)
 	}
-	return analysis.Analyze(series, w.doc, params)
+}
+
+// capital returns what a position is sized on: what there is while there is no
+// position. When nothing is left, nothing is bought, but the verdicts go on.
+func (w *walk) capital() float64 {
+	if w.balance <= 0 {
+		return w.p.Capital
+	}
+	return min(w.balance, analysis.MaxCapital)
 }
 
 // order places an entry for the next open, or counts why not.

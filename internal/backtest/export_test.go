@@ -1,0 +1,13 @@
+package backtest
+
+import (
+	"github.com/tapedeck/tapedeck/internal/analysis"
+	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/strategy"
+)
+
+// RunScripted is Run with the signals of a script: what to report on the evening
+// of the bar at, with the capital that a live analysis would have been given.
+func RunScripted(series market.Series, doc strategy.Document, p Params, script func(at int, capital float64) analysis.Report) (Result, error) {
+	return runWith(series, doc, p, func(at int, capital float64) (analysis.Report, error) { return script(at, capital), nil })
+}
