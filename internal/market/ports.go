@@ -11,8 +11,9 @@ import (
 type Limiter interface {
 	// Wait blocks until one request to provider may go out. It fails with an
 	// *Error: CodeTimeout around ctx's error when ctx ends first, CodeRateLimited
-	// when the provider is paused beyond ctx's deadline (said at once, without
-	// waiting for it), CodeUnavailable when the shared state cannot be reached.
+	// when the provider is paused, or others are first, beyond ctx's deadline
+	// (said at once, without waiting for it, with RetryAfter), CodeUnavailable
+	// when the shared state cannot be reached.
 	Wait(ctx context.Context, provider string) error
 	// Pause tells everybody who shares the limiter that provider refused: no
 	// grant before until. An earlier end than the standing one changes nothing.
