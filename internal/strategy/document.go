@@ -35,13 +35,14 @@ type Document struct {
 	Trade      Trade      `json:"trade"`
 }
 
-// Indicators hold the weight (0..10, default 1; 0 leaves the indicator out of
-// the score), periods and levels of each of the twelve indicators.
+// Indicators hold the weight (0..10, default 1, of supertrend 0; 0 leaves the
+// indicator out of the score), periods and levels of each of the thirteen.
 type Indicators struct {
 	MACD       MACD       `json:"macd"`
 	ADX        ADX        `json:"adx"`
 	EMA        EMA        `json:"ema"`
 	PSAR       PSAR       `json:"psar"`
+	Supertrend Supertrend `json:"supertrend"`
 	RSI        Oscillator `json:"rsi"`
 	Stochastic Stochastic `json:"stochastic"`
 	CCI        Oscillator `json:"cci"`
@@ -78,6 +79,14 @@ type PSAR struct {
 	Weight float64 `json:"weight"`
 	Step   float64 `json:"step"`
 	Limit  float64 `json:"limit"`
+}
+
+// Supertrend is the band of ATRs that trails the price; default 10 bars, 3 ATRs,
+// and weight 0: a strategy opts in.
+type Supertrend struct {
+	Weight     float64 `json:"weight"`
+	Period     int     `json:"period"`
+	Multiplier float64 `json:"multiplier"`
 }
 
 // Oscillator is an indicator that votes to buy below one level and to sell
@@ -127,7 +136,7 @@ type CMF struct {
 }
 
 // Categories hold the weights (0..10, default 1) of the four groups: trend
-// (macd, adx, ema, psar), momentum (rsi, stochastic, cci, williams), volatility
+// (macd, adx, ema, psar, supertrend), momentum (rsi, stochastic, cci, williams), volatility
 // (bollinger, atr), volume (obv, cmf).
 type Categories struct {
 	Trend      float64 `json:"trend"`
@@ -150,8 +159,8 @@ type Quorum struct {
 	// Coverage is the least share, 0..1, of the strategy's weight whose indicators
 	// had enough bars; default 0.7.
 	Coverage float64 `json:"coverage"`
-	// Agreeing is the least number of indicators, 0..12, that vote for the verdict's
-	// side; default 5.
+	// Agreeing is the least number of indicators, 0..12 (all that can vote), that
+	// vote for the verdict's side; default 5.
 	Agreeing int `json:"agreeing"`
 }
 
@@ -159,17 +168,26 @@ type Quorum struct {
 const (
 	StopFixed = "fixed" // Percent of the entry
 	StopATR   = "atr"   // ATRMultiple times the ATR, kept within FloorPercent..CapPercent of the entry
+	// StopStructure is BufferATR ATRs below the lowest low of the last Lookback
+	// bars, the signal's among them (above the highest high for a Sell), kept
+	// within FloorPercent..CapPercent of the entry.
+	StopStructure = "structure"
 )
 
 // Stop says where a plan's stop is set. Percentages are of the entry, 0.1..50.
 type Stop struct {
-	// Method is StopFixed (default) or StopATR.
+	// Method is StopFixed (default), StopATR or StopStructure.
 	Method string `json:"method"`
 	// Percent is the distance of a fixed stop, and of one by ATR while there is no ATR; default 2.
 	Percent float64 `json:"percent"`
 	// ATRMultiple, 0.1..10, is how many ATRs the stop is away; default 1.5.
 	ATRMultiple float64 `json:"atr_multiple"`
-	// FloorPercent and CapPercent are the nearest and the farthest stop by ATR; default 1 and 10.
+	// Lookback, 2..250, is how many bars the structure spans; default 10.
+	Lookback int `json:"lookback"`
+	// BufferATR, 0..5, is how many ATRs the stop lies beyond the structure; default 0.25.
+	BufferATR float64 `json:"buffer_atr"`
+	// FloorPercent and CapPercent are the nearest and the farthest stop by ATR or
+	// structure; default 1 and 10.
 	FloorPercent float64 `json:"floor_percent"`
 	CapPercent   float64 `json:"cap_percent"`
 }
@@ -246,6 +264,7 @@ func defaults() Document {
 			ADX:        ADX{Weight: 1, Period: 14},
 			EMA:        EMA{Weight: 1, Fast: 50, Slow: 200},
 			PSAR:       PSAR{Weight: 1, Step: 0.02, Limit: 0.2},
+			Supertrend: Supertrend{Period: 10, Multiplier: 3},
 			RSI:        Oscillator{Weight: 1, Period: 14, Oversold: 30, Overbought: 70},
 			Stochastic: Stochastic{Weight: 1, Period: 14, Smooth: 3, Signal: 3, Oversold: 20, Overbought: 80},
 			CCI:        Oscillator{Weight: 1, Period: 20, Oversold: -100, Overbought: 100},
@@ -259,7 +278,7 @@ func defaults() Document {
 		Thresholds: Thresholds{StrongBuy: 0.6, Buy: 0.2, Sell: -0.2, StrongSell: -0.6},
 		Quorum:     Quorum{Coverage: 0.7, Agreeing: 5},
 		Risk: Risk{
-			Stop:          Stop{Method: StopFixed, Percent: 2, ATRMultiple: 1.5, FloorPercent: 1, CapPercent: 10},
+			Stop:          Stop{Method: StopFixed, Percent: 2, ATRMultiple: 1.5, Lookback: 10, BufferATR: 0.25, FloorPercent: 1, CapPercent: 10},
 			TargetPercent: 4, MinRiskReward: 1.5, RiskPercent: 2, PositionLimitPercent: 20,
 		},
 		Trade: Trade{MaxBars: 20, CooldownBars: 2, Sides: SidesLong, Exit: ExitOpposite},

@@ -19,6 +19,16 @@ const (
 	// than this has sent something else.
 	MaxProblems = 50
 
+	// MaxTokens is the most tokens of a YAML document: ten times what one with
+	// every field written out needs. The parser's time grows with their square.
+	MaxTokens = 4000
+
+	// MaxDepth is how deep braces of a YAML document may nest; the format needs three.
+	MaxDepth = 8
+
 	// maxShown is the longest part of a user's text, in runes, that a problem quotes.
 	maxShown = 60
+
+	// votingIndicators is how many indicators can vote: all thirteen but the ATR.
+	votingIndicators = 12
 )

@@ -1,12 +1,10 @@
 package strategy
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,16 +15,20 @@ import (
 type Problem struct {
 	Field   string // its path ("indicators.rsi.period"); empty for the document itself
 	Message string // what is wrong and what would be right, in plain words
+	Line    int    // of the document's text, from 1; 0 when there is no text, or the field is not in it
 }
 
 // An InvalidError names every wrong field of a document (at most MaxProblems).
 type InvalidError struct{ Problems []Problem }
 
-// Error implements error: all problems in one line.
+// Error implements error: all problems, with their lines, in one line.
 func (e *InvalidError) Error() string {
 	parts := make([]string, len(e.Problems))
 	for i, p := range e.Problems {
 		parts[i] = strings.TrimSpace(p.Field + " " + p.Message)
+		if p.Line > 0 {
+			parts[i] = fmt.Sprintf("line %d: %s", p.Line, parts[i])
+		}
 	}
 	return "invalid strategy: " + strings.Join(parts, "; ")
 }
@@ -35,11 +37,11 @@ func (e *InvalidError) Error() string {
 // contradicts another; nil if d is valid.
 func (d Document) Validate() error {
 	var found []Problem
-	for _, f := range d.fields() {
+	d.each(func(f field) {
 		if message := f.check(); message != "" {
-			found = append(found, Problem{f.path, message})
+			found = append(found, Problem{Field: f.path, Message: message})
 		}
-	}
+	})
 	if len(found) == 0 {
 		found = d.relations()
 	}
@@ -49,7 +51,28 @@ func (d Document) Validate() error {
 // Parse reads a document in JSON, fills what is left out with defaults and
 // validates it. Unknown and repeated fields, nulls and values of the wrong kind
 // are refused. Every error is *InvalidError and names every wrong field.
-func Parse(raw []byte) (Document, error) {
+func Parse(raw []byte) (Document, error) { return parse(raw, (*reader).json) }
+
+// ParseYAML reads a document in YAML by the rules of Parse, from which only the
+// spelling differs. It may hold comments and block texts, but no lists, tags,
+// anchors, aliases or merges and no second document, none of which the format
+// needs; numbers are plain decimals. Every error is *InvalidError with lines.
+func ParseYAML(raw []byte) (Document, error) { return parse(raw, (*reader).yaml) }
+
+// ParseFile reads a document in the language that the ending of its file's name
+// says: .json, .yaml or .yml. It touches no file. Every error is *InvalidError.
+func ParseFile(name string, raw []byte) (Document, error) {
+	switch filepath.Ext(name) {
+	case ".json":
+		return Parse(raw)
+	case ".yaml", ".yml":
+		return ParseYAML(raw)
+	}
+	return Document{}, invalid([]Problem{{Message: fmt.Sprintf("must be a file .json, .yaml or .yml, is %q", shown(filepath.Base(name)))}})
+}
+
+// parse reads raw by read, which reports what keeps it from going on.
+func parse(raw []byte, read func(*reader, []byte) *Problem) (Document, error) {
 	if len(raw) > MaxBytes {
 		return Document{}, invalid([]Problem{{Message: fmt.Sprintf("must have at most %d bytes, has %d", MaxBytes, len(raw))}})
 	}
@@ -57,23 +80,18 @@ func Parse(raw []byte) (Document, error) {
 		return Document{}, invalid([]Problem{{Message: "must be valid UTF-8"}})
 	}
 	d := defaults()
-	r := newReader(raw, d.fields())
-	if err := r.document(); err != nil {
-		message := err.Error()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			message = "is not JSON: it ends too early"
-		}
-		r.found = append(r.found, Problem{Message: message})
-		return Document{}, invalid(r.found)
+	r := newReader(&d)
+	if end := read(r, raw); end != nil {
+		return Document{}, invalid(append(r.found, *end))
 	}
 	if d.Title == "" {
 		d.Title = d.Name
 	}
-	var wrong *InvalidError
-	if err := d.Validate(); errors.As(err, &wrong) {
-		for _, p := range wrong.Problems {
+	if err := d.Validate(); err != nil {
+		for _, p := range err.(*InvalidError).Problems { // Validate promises it
 			// A value of the wrong kind was not stored; its problem is already known.
 			if !slices.ContainsFunc(r.found, func(q Problem) bool { return q.Field == p.Field }) {
+				p.Line = r.lines[p.Field]
 				r.found = append(r.found, p)
 			}
 		}
@@ -92,125 +110,89 @@ func invalid(found []Problem) error {
 	return &InvalidError{Problems: found[:min(len(found), MaxProblems)]}
 }
 
-// A reader sets fields from a JSON text and gathers what is wrong with it.
+// A reader sets the fields of a document that a text gives, whatever its
+// language, and gathers what is wrong with them.
 type reader struct {
-	decoder *json.Decoder
 	leaves  map[string]field
-	objects map[string]bool // paths that hold fields
-	seen    map[string]bool
+	objects map[string][]string // the names of the fields in each object; "" is the document
+	lines   map[string]int      // where each path was given
 	found   []Problem
 }
 
-func newReader(raw []byte, fields []field) *reader {
-	r := &reader{
-		decoder: json.NewDecoder(bytes.NewReader(raw)),
-		leaves:  map[string]field{}, objects: map[string]bool{}, seen: map[string]bool{},
-	}
-	r.decoder.UseNumber()
-	for _, f := range fields {
+func newReader(d *Document) *reader {
+	r := &reader{leaves: map[string]field{}, objects: map[string][]string{}, lines: map[string]int{}}
+	d.each(func(f field) {
 		r.leaves[f.path] = f
-		for i, c := range f.path {
-			if c == '.' {
-				r.objects[f.path[:i]] = true
+		object, at := "", 0
+		for i, c := range f.path + "." {
+			if c != '.' {
+				continue
 			}
+			if name := f.path[at:i]; !slices.Contains(r.objects[object], name) {
+				r.objects[object] = append(r.objects[object], name)
+			}
+			object, at = f.path[:i], i+1
 		}
-	}
+	})
 	return r
 }
 
-// document reads the whole text; an error says why it is not one JSON object.
-func (r *reader) document() error {
-	first, err := r.decoder.Token()
-	if err != nil {
-		return fmt.Errorf("is not JSON: %w", err)
+// enter notes that key of the object at prefix ("" or "a.b.") is given and
+// returns its path.
+func (r *reader) enter(prefix, key string, line int) string {
+	path := prefix + key
+	if strings.Contains(key, ".") { // or "a.b" would pass for b of a
+		path = prefix + strconv.Quote(key)
 	}
-	if first != json.Delim('{') {
-		return errors.New("must be a JSON object")
+	if r.lines[path] > 0 {
+		r.wrong(path, line, "is given twice")
 	}
-	if err := r.object(""); err != nil {
-		return fmt.Errorf("is not JSON: %w", err)
-	}
-	if _, err := r.decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("must be one JSON object, but something follows it")
-	}
-	return nil
+	r.lines[path] = line
+	return path
 }
 
-// object reads the fields of the object at prefix, whose brace is read.
-// Depth is bounded by the format: unknown objects are skipped, not entered.
-func (r *reader) object(prefix string) error {
-	for r.decoder.More() {
-		key, err := r.decoder.Token()
-		if err != nil {
-			return err
-		}
-		path := prefix + key.(string) // the decoder guarantees that keys are strings
-		value, err := r.decoder.Token()
-		if err != nil {
-			return err
-		}
-		if strings.Contains(key.(string), ".") { // or "a.b" would pass for b of a
-			path = prefix + strconv.Quote(key.(string))
-		}
-		if r.seen[path] {
-			r.wrong(path, "is given twice")
-		}
-		r.seen[path] = true
-		if err := r.value(path, value); err != nil {
-			return err
-		}
-	}
-	_, err := r.decoder.Token()
-	return err
-}
+// isObject reports whether path holds fields of its own.
+func (r *reader) isObject(path string) bool { return len(r.objects[path]) > 0 }
 
-// value takes the value at path, whose first token is read.
-func (r *reader) value(path string, value json.Token) error {
+// take sets the field at path to value, which is no object: a string, a
+// json.Number, nil for null, or anything else, which fits nowhere.
+func (r *reader) take(path string, line int, value any) {
 	leaf, known := r.leaves[path]
-	delim, nested := value.(json.Delim)
 	switch {
-	case r.objects[path] && delim == '{':
-		return r.object(path + ".")
-	case r.objects[path]:
-		r.wrong(path, "must be an object")
+	case r.isObject(path):
+		r.wrong(path, line, "must be an object")
 	case !known:
-		r.wrong(path, "is unknown")
+		r.wrong(path, line, "is unknown"+r.choices(path))
 	default:
 		if message := leaf.set(value); message != "" {
-			r.wrong(path, message)
+			r.wrong(path, line, message)
 		}
 	}
-	if nested {
-		return r.skip()
-	}
-	return nil
 }
 
-// skip reads on to the end of the array or object whose first token is read.
-func (r *reader) skip() error {
-	for depth := 1; depth > 0; {
-		token, err := r.decoder.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
+// choices names the fields that the object around an unknown path has.
+func (r *reader) choices(path string) string {
+	object := ""
+	for known := range r.objects {
+		if known != "" && strings.HasPrefix(path, known+".") && len(known) > len(object) {
+			object = known
 		}
 	}
-	return nil
+	names := strings.Join(r.objects[object], ", ")
+	if object == "" {
+		return "; a strategy has " + names
+	}
+	return "; " + object + " has " + names
 }
 
-func (r *reader) wrong(path, message string) {
+func (r *reader) wrong(path string, line int, message string) {
 	if len(r.found) < MaxProblems {
-		r.found = append(r.found, Problem{shown(path), message})
+		r.found = append(r.found, Problem{shown(path), message, line})
 	}
 }
 
 // set stores value and returns "", or returns why it is of the wrong kind.
-func (f field) set(value json.Token) string {
+func (f field) set(value any) string {
 	if value == nil {
 		return "must not be null; leave it out for its default"
 	}

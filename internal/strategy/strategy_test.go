@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -125,6 +126,9 @@ func TestCanonicalAndHash(t *testing.T) {
 	}
 }
 
+// top is what an unknown field of the document itself is told.
+const top = "; a strategy has name, version, title, description, min_bars, indicators, categories, thresholds, quorum, risk, trade"
+
 func TestParseRefuses(t *testing.T) {
 	for raw, want := range map[string][]string{
 		``:                                   {" is not JSON: it ends too early"},
@@ -134,17 +138,18 @@ func TestParseRefuses(t *testing.T) {
 		`{}`:                                 {"name is required"},
 		`{"name":null}`:                      {"name must not be null; leave it out for its default"},
 		`{"name":"X y"}`:                     {"name must be of a-z, 0-9 and _, a letter first"},
-		`{"name":"x","Name":"y","name":"z"}`: {"Name is unknown", "name is given twice"},
+		`{"name":"x","Name":"y","name":"z"}`: {"Name is unknown" + top, "name is given twice"},
 		`{"name":"x","nosuch":{"a":[{}]},"indicators":{"rsi":{"perod":1},"sma":1}}`: {
-			"nosuch is unknown", "indicators.rsi.perod is unknown", "indicators.sma is unknown"},
-		`{"name":"x","indicators.rsi.period":3}`: {`"indicators.rsi.period" is unknown`},
+			"nosuch is unknown" + top, "indicators.rsi.perod is unknown; indicators.rsi has weight, period, oversold, overbought",
+			"indicators.sma is unknown; indicators has macd, adx, ema, psar, supertrend, rsi, stochastic, cci, williams, bollinger, atr, obv, cmf"},
+		`{"name":"x","indicators.rsi.period":3}`: {`"indicators.rsi.period" is unknown` + top},
 		`{"name":"x","indicators":[1,[2]],"risk":{"stop":"tight"},"min_bars":{"a":{}}}`: {
 			"indicators must be an object", "risk.stop must be an object", "min_bars must be a number"},
 		`{"name":"x","min_bars":"50","title":3,"quorum":{"coverage":1e999,"agreeing":2.5}}`: {
 			"min_bars must be a number", "title must be a text", "quorum.coverage is too large a number", "quorum.agreeing must be a whole number"},
 		`{"name":"x","version":2,"min_bars":1,"categories":{"trend":-1},"indicators":{"rsi":{"period":1}},"risk":{"stop":{"method":"hope"}}}`: {
 			"version must be 1, is 2", "min_bars must be from 2 to 5000, is 1", "indicators.rsi.period must be from 2 to 500, is 1",
-			"categories.trend must be from 0 to 10, is -1", `risk.stop.method must be "fixed" or "atr", is "hope"`},
+			"categories.trend must be from 0 to 10, is -1", `risk.stop.method must be "fixed", "atr" or "structure", is "hope"`},
 		`{"name":"x","trade":{"max_bars":501,"cooldown_bars":-1,"sides":"short","exit":""}}`: {
 			"trade.max_bars must be from 0 to 500, is 501", "trade.cooldown_bars must be from 0 to 100, is -1",
 			`trade.sides must be "long" or "both", is "short"`, `trade.exit must be "opposite" or "levels", is ""`},
@@ -256,10 +261,21 @@ func TestSchema(t *testing.T) {
 	leaves := 0
 	eachLeaf(t, strategy.Schema(), nil, func(path []string, leaf map[string]any) {
 		leaves++
+		name := strings.Join(path, ".")
+		if words, ok := leaf["enum"].([]any); ok {
+			for _, word := range append(words, "hope") {
+				_, err := strategy.Parse([]byte(documentText(path, strconv.Quote(word.(string)))))
+				if known := word != "hope"; (err == nil) != known || accepts([]byte(documentText(path, strconv.Quote(word.(string))))) != known {
+					t.Errorf("%s = %s: %v", name, word, err)
+				}
+			}
+			if d, err := strategy.Parse([]byte(documentText(path, strconv.Quote(leaf["default"].(string))))); err != nil || d != base {
+				t.Errorf("%s: the schema's default %v is not Parse's (%v)", name, leaf["default"], err)
+			}
+		}
 		if leaf["type"] == "string" {
 			return
 		}
-		name := strings.Join(path, ".")
 		for key, step := range map[string]float64{"minimum": -1, "maximum": 1} {
 			limit := leaf[key].(float64)
 			if mine := strings.Join(problems(t, document(path, limit)), "; "); strings.Contains(mine, name+" must be from") || strings.Contains(mine, "unknown") {
@@ -302,8 +318,9 @@ func eachLeaf(t *testing.T, raw []byte, path []string, visit func([]string, map[
 }
 
 // document is the JSON text with value at path and a name.
-func document(path []string, value float64) string {
-	text := fmt.Sprint(value)
+func document(path []string, value float64) string { return documentText(path, fmt.Sprint(value)) }
+
+func documentText(path []string, text string) string {
 	for i := len(path) - 1; i >= 0; i-- {
 		text = fmt.Sprintf(`{%q:%s}`, path[i], text)
 	}
