@@ -1,0 +1,109 @@
+package backtest_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tapedeck/tapedeck/internal/backtest"
+	"github.com/tapedeck/tapedeck/internal/backtest/measure"
+	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/strategy"
+)
+
+// real prints the table of docs/BACKTEST.md; it takes half a minute.
+var real = flag.Bool("real", false, "backtest the built-in strategies over the whole of ../shared/market and print the table")
+
+// What a delivery trade costs a side: for a share of the NSE the securities
+// transaction tax of 0.1 %, exchange, clearing and SEBI charges, stamp duty and
+// GST, some 0.12 % in all without a broker's commission.
+const (
+	costPercent     = 0.12
+	slippagePercent = 0.05
+)
+
+// threeYears is the window of the table, the same for every ticker: it ends
+// where the US bars end, and begins some 85 sessions into those of the NSE.
+func threeYears() backtest.Params {
+	to := time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC)
+	return backtest.Params{Params: usual, From: to.AddDate(-3, 0, 1), To: to, Bars: 400, CostPercent: costPercent, SlippagePercent: slippagePercent}
+}
+
+// own puts in a document's own risk rules, as for a job that does not say otherwise.
+func own(p backtest.Params, d strategy.Document) backtest.Params {
+	p.RiskPercent, p.PositionLimitPercent, p.MinRiskReward = d.Risk.RiskPercent, d.Risk.PositionLimitPercent, d.Risk.MinRiskReward
+	return p
+}
+
+// TestRealMarket: real bars, with their gaps and quiet days, keep the promises
+// too: a year of a few tickers, whole with -real.
+func TestRealMarket(t *testing.T) {
+	series := sharedSeries(t)
+	if *real {
+		table(t, series)
+		return
+	}
+	trades := 0
+	for i := 0; i < len(series); i += 13 {
+		for _, d := range strategy.Builtins() {
+			s := series[i]
+			p := own(threeYears(), d)
+			p.From = p.To.AddDate(-1, 0, 1)
+			r := run(t, s, d, p)
+			checkResult(t, s, d, p, r)
+			trades += len(r.Trades)
+		}
+	}
+	if trades < 100 {
+		t.Errorf("only %d trades", trades)
+	}
+}
+
+// table backtests every series under every built-in strategy on all processors,
+// checks each result, and prints the equal-weight sums.
+func table(t *testing.T, series []market.Series) {
+	var out strings.Builder
+	fmt.Fprintf(&out, "| strategy | tickers (up) | trades | win %% | PF | expectancy %% / R | bars held | return %% | CAGR %% | Sharpe | max DD %% | exposure %% | costs+slippage %% | hold: return %% | CAGR %% | Sharpe | max DD %% | time |\n|%s\n",
+		strings.Repeat("---|", 18))
+	var all time.Duration
+	for _, d := range strategy.Builtins() {
+		members, took := overMarket(t, series, d)
+		all += took
+		p := measure.Portfolio(members)
+		g, h, x := p.Growth, p.Hold, p.Trading
+		fmt.Fprintf(&out, "| %s | %d (%d) | %d | %.1f | %.2f | %.2f / %.2f | %.1f | %.1f | %.1f | %.2f | %.1f | %.0f | %.1f | %.1f | %.1f | %.2f | %.1f | %.1f s |\n",
+			d.Name, p.Tickers, p.Profitable, x.Trades, *x.WinRatePercent, *x.ProfitFactor, *x.ExpectancyPercent, *x.ExpectancyR, *x.AverageBarsHeld,
+			g.ReturnPercent, *g.CAGRPercent, *g.Sharpe, g.MaxDrawdownPercent, p.ExposurePercent, (x.Costs+x.Slippage)/float64(p.Tickers),
+			h.ReturnPercent, *h.CAGRPercent, *h.Sharpe, h.MaxDrawdownPercent, took.Seconds())
+		fmt.Fprintf(&out, "  %s: %s to %s, %+v\n", d.Name, p.From.Format(time.DateOnly), p.To.Format(time.DateOnly), p.Days)
+	}
+	t.Logf("\n%s\n%d processors, %.1f s in all", out.String(), runtime.GOMAXPROCS(0), all.Seconds())
+}
+
+func overMarket(t *testing.T, series []market.Series, d strategy.Document) ([]measure.Member, time.Duration) {
+	start := time.Now()
+	results := make([]backtest.Result, len(series))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, s := range series {
+		group.Go(func() (err error) {
+			results[i], err = backtest.Run(s, d, own(threeYears(), d))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	var members []measure.Member
+	for i, r := range results {
+		checkResult(t, series[i], d, own(threeYears(), d), r)
+		members = append(members, measure.Member{Ticker: r.Ticker, Metrics: r.Metrics, Curve: r.Curve})
+	}
+	return members, took
+}
