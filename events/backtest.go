@@ -7,12 +7,12 @@ import "time"
 type Backtest struct {
 	From            string  `json:"from"`             // first day of the window
 	To              string  `json:"to"`               // last day of the window, not before From
-	CostPercent     float64 `json:"cost_percent"`     // of the value of each fill, per side: commission, taxes, fees
+	CostPercent     float64 `json:"cost_percent"`     // of the value of each fill, per side: commission and taxes
 	SlippagePercent float64 `json:"slippage_percent"` // by which each fill is worse than its price, per side
 }
 
 // TickerBacktested is the outcome of a ticker over whose bars the strategy
-// could be played.
+// could be traded.
 type TickerBacktested struct {
 	JobID        string         `json:"job_id"`
 	Ticker       string         `json:"ticker"`
@@ -27,80 +27,131 @@ type TickerBacktested struct {
 }
 
 // A BacktestReport is what a backtest of one ticker found. Each ticker has the
-// job's whole capital for itself. Amounts are in the currency of the exchange.
+// job's whole capital for itself. Amounts are in the currency of the exchange;
+// what has no value, such as the win rate of no trades, is null.
 type BacktestReport struct {
-	FirstDay      string          `json:"first_day"`    // date of the first bar of the window
-	LastDay       string          `json:"last_day"`     // date of its last bar
-	Bars          int             `json:"bars"`         // bars of the window
-	WarmUpBars    int             `json:"warm_up_bars"` // bars before the window, which only the signals saw
-	Capital       float64         `json:"capital"`      // at the beginning
-	FinalEquity   float64         `json:"final_equity"` // at the close of the last bar, positions closed
+	FirstDay      string          `json:"first_day"` // date of the first bar within the window
+	LastDay       string          `json:"last_day"`  // date of its last bar
 	Metrics       BacktestMetrics `json:"metrics"`
-	BuyAndHold    Benchmark       `json:"buy_and_hold"`
-	Trades        []Trade         `json:"trades"`          // in the order of their exits; at most MaxTrades
+	Trades        []Trade         `json:"trades"`          // in the order of their entries; the first MaxTrades
 	TradesLeftOut int             `json:"trades_left_out"` // those beyond MaxTrades: in the metrics, not in the list
 	Curve         Curve           `json:"curve"`
-	Warnings      []string        `json:"warnings"` // what to know about the result, for people
-	Lineage       Lineage         `json:"lineage"`
+	Warnings      []string        `json:"warnings"` // what to know about the figures, for people
+	Lineage       Lineage         `json:"lineage"`  // of the bars of the window and those before it that signals saw
 }
 
-// BacktestMetrics are the figures of a backtest. What has no value, such as
-// the win rate of no trades, is null.
-type BacktestMetrics struct {
-	Trades             int      `json:"trades"`
-	Wins               int      `json:"wins"`                 // trades with a profit above 0, after costs
-	Losses             int      `json:"losses"`               // trades with a profit below 0, after costs
-	WinRate            *float64 `json:"win_rate"`             // wins / trades, 0..1
-	ProfitFactor       *float64 `json:"profit_factor"`        // sum of profits / sum of losses; null without a loss
-	Expectancy         *float64 `json:"expectancy"`           // mean profit of a trade, after costs
-	TotalReturnPercent float64  `json:"total_return_percent"` // of the capital
-	CAGRPercent        *float64 `json:"cagr_percent"`         // compound annual growth; null for a window that is too short
-	Sharpe             *float64 `json:"sharpe"`               // annual, of daily returns, without a riskless rate; null if they do not vary
-	MaxDrawdownPercent float64  `json:"max_drawdown_percent"` // largest fall of the equity from a high, 0..100
-	ExposurePercent    float64  `json:"exposure_percent"`     // share of the window's bars with an open position
-	Costs              float64  `json:"costs"`                // paid in all
-}
-
-// A Benchmark is what buying at the window's first open and holding would have done.
-type Benchmark struct {
-	FinalEquity        float64  `json:"final_equity"`
-	TotalReturnPercent float64  `json:"total_return_percent"`
-	CAGRPercent        *float64 `json:"cagr_percent"`
-	Sharpe             *float64 `json:"sharpe"`
-	MaxDrawdownPercent float64  `json:"max_drawdown_percent"`
-}
-
-// A Trade is one position from its entry to its exit. Prices are those that
-// were filled, slippage in them.
-type Trade struct {
-	Side          string  `json:"side"`       // buy (long) or sell (short)
-	SignalDay     string  `json:"signal_day"` // the bar whose verdict it follows; the entry is the next one's open
-	EntryDay      string  `json:"entry_day"`
-	ExitDay       string  `json:"exit_day"`
-	Entry         float64 `json:"entry"`
-	Stop          float64 `json:"stop"`   // of the plan, as it stood at the entry
-	Target        float64 `json:"target"` // of the plan, as it stood at the entry
-	Exit          float64 `json:"exit"`
-	ExitReason    string  `json:"exit_reason"` // stop, target, opposite, max_bars, end, ...
-	Size          int64   `json:"size"`        // whole shares
-	Bars          int     `json:"bars"`        // bars held, the entry's and the exit's counted
-	Costs         float64 `json:"costs"`       // of both sides
-	Profit        float64 `json:"profit"`      // after costs; below 0 is a loss
-	ProfitPercent float64 `json:"profit_percent"`
-}
-
-// A Curve is the value of the account at each close of the window: three lists
-// of one length. Values are rounded to ten significant digits.
-type Curve struct {
-	Days       []string  `json:"days"`
-	Equity     []float64 `json:"equity"`
-	BuyAndHold []float64 `json:"buy_and_hold"`
-}
-
-// MaxTrades is the most trades that a BacktestReport lists: at 330 bytes each
-// they leave room for the curve of 5,000 bars within MaxBodyBytes. A strategy
-// that holds for two bars reaches it in sixteen years.
+// MaxTrades is the most trades that a BacktestReport lists: with the curve of
+// twenty years they stay within MaxBodyBytes. A strategy that is in and out
+// within three sessions reaches it in eighteen years.
 const MaxTrades = 1500
+
+// BacktestMetrics are the figures of one ticker's backtest.
+type BacktestMetrics struct {
+	Capital         float64 `json:"capital"`          // at the start
+	FinalEquity     float64 `json:"final_equity"`     // the capital and the profit of every trade
+	ExposurePercent float64 `json:"exposure_percent"` // share of the sessions in a position
+	Days            Days    `json:"days"`
+	Trading         Trading `json:"trading"`
+	Growth          Growth  `json:"growth"`
+	Hold            Growth  `json:"hold"` // of buying in full at the first open and selling at the last close, at the same costs
+}
+
+// Days say what became of the sessions of a window.
+type Days struct {
+	Sessions int      `json:"sessions"`  // bars within the window
+	NoSignal int      `json:"no_signal"` // with too few bars up to them for the strategy
+	Analyzed int      `json:"analyzed"`  // whose verdict was asked for
+	Partial  int      `json:"partial"`   // of those, with a coverage below 1
+	InMarket int      `json:"in_market"` // with a position after the open
+	Verdicts Verdicts `json:"verdicts"`
+	Skipped  Skipped  `json:"skipped"`
+}
+
+// Verdicts count sessions by the verdict on them.
+type Verdicts struct {
+	StrongBuy  int `json:"strong_buy"`
+	Buy        int `json:"buy"`
+	Hold       int `json:"hold"`
+	Sell       int `json:"sell"`
+	StrongSell int `json:"strong_sell"`
+}
+
+// Skipped counts the verdicts that asked for a trade that was not made, by why.
+type Skipped struct {
+	NoPlan          int `json:"no_plan"`           // no order with stop and target exists at that price
+	Size            int `json:"size"`              // the capital allows no whole share
+	Cooldown        int `json:"cooldown"`          // too soon after a losing trade
+	GapBeyondStop   int `json:"gap_beyond_stop"`   // the next open was at or beyond the stop
+	GapBeyondTarget int `json:"gap_beyond_target"` // the next fill would have been at or beyond the target
+	Ruined          int `json:"ruined"`            // the capital was lost
+	EndOfWindow     int `json:"end_of_window"`     // there was no next session
+}
+
+// Trading are the figures of the trades. Means and ratios of nothing are null.
+type Trading struct {
+	Trades            int      `json:"trades"`
+	Wins              int      `json:"wins"`     // with a profit above 0
+	Losses            int      `json:"losses"`   // with a profit below 0
+	Shorts            int      `json:"shorts"`   // of the trades
+	Won               float64  `json:"won"`      // sum of the profits
+	Lost              float64  `json:"lost"`     // sum of the losses, as a positive amount
+	Costs             float64  `json:"costs"`    // paid
+	Slippage          float64  `json:"slippage"` // lost to slippage, in won and lost already
+	Traded            float64  `json:"traded"`   // sum of the values of all entries and exits
+	WinRatePercent    *float64 `json:"win_rate_percent"`
+	ProfitFactor      *float64 `json:"profit_factor"` // won / lost; null without a loss
+	Expectancy        *float64 `json:"expectancy"`    // mean profit of a trade
+	AverageWin        *float64 `json:"average_win"`
+	AverageLoss       *float64 `json:"average_loss"`       // below 0
+	ExpectancyPercent *float64 `json:"expectancy_percent"` // mean return of a trade
+	ExpectancyR       *float64 `json:"expectancy_r"`       // mean profit in units of the planned risk
+	AverageBarsHeld   *float64 `json:"average_bars_held"`
+}
+
+// Growth says what became of a capital, by its value at each close.
+type Growth struct {
+	ReturnPercent      float64  `json:"return_percent"`
+	CAGRPercent        *float64 `json:"cagr_percent"`            // compound yearly return; null for a window below a year
+	Sharpe             *float64 `json:"sharpe"`                  // annual, of daily returns, without a riskless rate; null if they do not differ
+	MaxDrawdownPercent float64  `json:"max_drawdown_percent"`    // deepest fall from an earlier high
+	DrawdownFrom       string   `json:"drawdown_from,omitempty"` // day of that high; absent if the value never fell
+	DrawdownTo         string   `json:"drawdown_to,omitempty"`   // day of the low after it
+}
+
+// A Trade is one position from its entry to its exit. Prices are as filled,
+// slippage included.
+type Trade struct {
+	Side          string  `json:"side"`       // long or short
+	SignalDay     string  `json:"signal_day"` // the session whose verdict asked for it
+	EntryDay      string  `json:"entry_day"`  // the session after it
+	ExitDay       string  `json:"exit_day"`
+	Verdict       Verdict `json:"verdict"`     // on SignalDay
+	Score         float64 `json:"score"`       // on SignalDay
+	EntryPrice    float64 `json:"entry_price"` // the open of EntryDay with slippage
+	ExitPrice     float64 `json:"exit_price"`
+	Stop          float64 `json:"stop"`      // as planned on SignalDay
+	Target        float64 `json:"target"`    // as planned on SignalDay
+	Size          int64   `json:"size"`      // whole shares
+	Reason        string  `json:"reason"`    // stop, target, opposite, max_bars, ruin or end_of_window
+	Gap           bool    `json:"gap"`       // it ended at an open beyond its stop or target
+	BarsHeld      int     `json:"bars_held"` // closes between entry and exit
+	Risk          float64 `json:"risk"`      // what the plan risked
+	Gross         float64 `json:"gross"`     // before costs, after slippage
+	Costs         float64 `json:"costs"`     // of both sides
+	Slippage      float64 `json:"slippage"`  // of both fills, in Gross already
+	PnL           float64 `json:"pnl"`       // Gross less Costs
+	ReturnPercent float64 `json:"return_percent"`
+	R             float64 `json:"r"` // PnL in units of Risk
+}
+
+// A Curve is the value of the account at the close of each session of the
+// window, in units of the capital: 1.05 is 5 % above. Rounded to 1e-6.
+type Curve struct {
+	First  string    `json:"first"`  // the first session
+	Steps  []int     `json:"steps"`  // calendar days from the session before, for each after the first
+	Equity []float64 `json:"equity"` // of the strategy, one for each session
+	Hold   []float64 `json:"hold"`   // of buying and holding, one for each session
+}
 
 // EventType implements Data.
 func (*TickerBacktested) EventType() Type { return TypeTickerBacktested }

@@ -112,19 +112,28 @@ func report() events.Report {
 
 func backtestReport() events.BacktestReport {
 	return events.BacktestReport{
-		FirstDay: "2026-01-01", LastDay: "2026-01-02", Bars: 2, WarmUpBars: 400, Capital: 100000, FinalEquity: 100150.5,
+		FirstDay: "2026-01-01", LastDay: "2026-01-02",
 		Metrics: events.BacktestMetrics{
-			Trades: 1, Wins: 1, Losses: 0, WinRate: ptr(1), ProfitFactor: nil, Expectancy: ptr(150.5), TotalReturnPercent: 0.1505,
-			CAGRPercent: nil, Sharpe: ptr(1.2), MaxDrawdownPercent: 0.5, ExposurePercent: 50, Costs: 12.25,
+			Capital: 100000, FinalEquity: 100150.5, ExposurePercent: 50,
+			Days: events.Days{
+				Sessions: 2, NoSignal: 0, Analyzed: 2, Partial: 1, InMarket: 1, Verdicts: events.Verdicts{StrongBuy: 1, Hold: 1},
+				Skipped: events.Skipped{Size: 1},
+			},
+			Trading: events.Trading{
+				Trades: 1, Wins: 1, Won: 150.5, Costs: 12.25, Slippage: 4.5, Traded: 39000, WinRatePercent: ptr(100), ProfitFactor: nil,
+				Expectancy: ptr(150.5), AverageWin: ptr(150.5), ExpectancyPercent: ptr(0.77), ExpectancyR: ptr(1.5), AverageBarsHeld: ptr(1),
+			},
+			Growth: events.Growth{ReturnPercent: 0.1505, Sharpe: ptr(1.2)},
+			Hold:   events.Growth{ReturnPercent: -1, CAGRPercent: ptr(-0.8), MaxDrawdownPercent: 2, DrawdownFrom: "2026-01-01", DrawdownTo: "2026-01-02"},
 		},
-		BuyAndHold: events.Benchmark{FinalEquity: 99000, TotalReturnPercent: -1, CAGRPercent: ptr(-0.8), Sharpe: nil, MaxDrawdownPercent: 2},
 		Trades: []events.Trade{{
-			Side: "buy", SignalDay: "2025-12-31", EntryDay: "2026-01-01", ExitDay: "2026-01-02", Entry: 2801.5, Stop: 2740.25, Target: 2850,
-			Exit: 2850, ExitReason: "target", Size: 7, Bars: 2, Costs: 12.25, Profit: 150.5, ProfitPercent: 0.77,
+			Side: "long", SignalDay: "2025-12-31", EntryDay: "2026-01-01", ExitDay: "2026-01-02", Verdict: events.StrongBuy, Score: 0.7,
+			EntryPrice: 2801.5, ExitPrice: 2850, Stop: 2740.25, Target: 2850, Size: 7, Reason: "target", Gap: true, BarsHeld: 1, Risk: 100.33,
+			Gross: 162.75, Costs: 12.25, Slippage: 4.5, PnL: 150.5, ReturnPercent: 0.77, R: 1.5,
 		}},
 		TradesLeftOut: 3,
-		Curve:         events.Curve{Days: []string{"2026-01-01", "2026-01-02"}, Equity: []float64{100010.25, 100150.5}, BuyAndHold: []float64{100000, 99000}},
-		Warnings:      []string{"the bars begin 2 sessions after the window"},
+		Curve:         events.Curve{First: "2026-01-01", Steps: []int{1}, Equity: []float64{1.0001, 1.001505}, Hold: []float64{1, 0.99}},
+		Warnings:      []string{"the window begins on 2020-01-01, but the bars on 2026-01-01"},
 		Lineage: events.Lineage{
 			Provider: "csv", Synthetic: false, Adjustment: "split", Currency: "INR", Bars: 402,
 			FirstBar: "2024-05-20", LastBar: "2026-01-02", Warnings: []string{"row 17 has no volume"}, Notes: []string{"cached"},

@@ -48,21 +48,20 @@ func Analyzed(jobID, ticker string, verdict events.Verdict, score float64) *even
 // Backtested is a plausible TickerBacktested with this return of the
 // strategy, in percent; its other figures are made up and always the same.
 func Backtested(jobID, ticker string, returnPercent float64) *events.TickerBacktested {
-	final := 100000 * (1 + returnPercent/100)
+	growth := 1 + returnPercent/100
 	return &events.TickerBacktested{
 		JobID: jobID, Ticker: ticker, Kind: events.KindBacktest, StrategyName: "sample", StrategyHash: "sample",
 		Attempts: 1, StartedAt: at(12), CompletedAt: at(12), Analyzer: "eventstest",
 		Report: events.BacktestReport{
-			FirstDay: "2025-12-31", LastDay: day, Bars: 2, WarmUpBars: 400, Capital: 100000, FinalEquity: final,
-			Metrics:    events.BacktestMetrics{TotalReturnPercent: returnPercent},
-			BuyAndHold: events.Benchmark{FinalEquity: 101000, TotalReturnPercent: 1},
-			Trades:     []events.Trade{}, Warnings: []string{},
-			Curve: events.Curve{
-				Days: []string{"2025-12-31", day}, Equity: []float64{100000, final}, BuyAndHold: []float64{100000, 101000},
+			FirstDay: "2026-01-02", LastDay: day, Trades: []events.Trade{}, Warnings: []string{},
+			Metrics: events.BacktestMetrics{
+				Capital: 100000, FinalEquity: 100000 * growth, Days: events.Days{Sessions: 2, Analyzed: 2, Verdicts: events.Verdicts{Hold: 2}},
+				Growth: events.Growth{ReturnPercent: returnPercent}, Hold: events.Growth{ReturnPercent: 1},
 			},
+			Curve: events.Curve{First: "2026-01-02", Steps: []int{3}, Equity: []float64{1, growth}, Hold: []float64{1, 1.01}},
 			Lineage: events.Lineage{
 				Provider: "synthetic", Synthetic: true, Adjustment: "none", Currency: "INR",
-				Bars: 402, FirstBar: "2024-06-03", LastBar: day, Warnings: []string{},
+				Bars: 401, FirstBar: "2024-06-03", LastBar: day, Warnings: []string{},
 			},
 		},
 	}

@@ -17,7 +17,7 @@ var (
 		return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	})
 	unpacker = sync.OnceValues(func() (*zstd.Decoder, error) {
-		return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxIndicatorsBytes))
+		return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxPackedBytes))
 	})
 )
 
@@ -27,22 +27,15 @@ func EncodeIndicators(list []events.Indicator) ([]byte, error) {
 	if list == nil {
 		list = []events.Indicator{}
 	}
-	text, err := json.Marshal(list)
+	data, err := pack(list)
 	if err != nil {
 		return nil, fmt.Errorf("encoding indicators: %w", err)
 	}
-	if len(text) > MaxIndicatorsBytes {
-		return nil, fmt.Errorf("encoding indicators: %d bytes are more than %d", len(text), MaxIndicatorsBytes)
-	}
-	zip, err := packer()
-	if err != nil {
-		return nil, fmt.Errorf("preparing zstd: %w", err)
-	}
-	return zip.EncodeAll(text, make([]byte, 0, len(text)/3)), nil
+	return data, nil
 }
 
 // DecodeIndicators undoes EncodeIndicators. It refuses more than
-// MaxIndicatorsBytes of JSON.
+// MaxPackedBytes of JSON.
 func DecodeIndicators(data []byte) ([]events.Indicator, error) {
 	text, err := unpack(data)
 	if err != nil {
@@ -55,6 +48,21 @@ func DecodeIndicators(data []byte) ([]events.Indicator, error) {
 	return list, nil
 }
 
+func pack(value any) ([]byte, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > MaxPackedBytes {
+		return nil, fmt.Errorf("%d bytes are more than %d", len(text), MaxPackedBytes)
+	}
+	zip, err := packer()
+	if err != nil {
+		return nil, fmt.Errorf("preparing zstd: %w", err)
+	}
+	return zip.EncodeAll(text, make([]byte, 0, len(text)/3)), nil
+}
+
 func unpack(data []byte) ([]byte, error) {
 	unzip, err := unpacker()
 	if err != nil {
@@ -62,7 +70,7 @@ func unpack(data []byte) ([]byte, error) {
 	}
 	text, err := unzip.DecodeAll(data, nil)
 	if err != nil {
-		return nil, fmt.Errorf("unpacking indicators: %w", err)
+		return nil, fmt.Errorf("unpacking a column: %w", err)
 	}
 	return text, nil
 }

@@ -8,10 +8,10 @@ const PoisonBodyBytes = 4096
 // of any client shows, and little enough to be read and sent in milliseconds.
 const MaxPage = 1000
 
-// MaxIndicatorsBytes is the most JSON that one result's indicators may be:
-// twelve take about 4 KiB, and an event holds less than a mebibyte anyway. It
-// keeps a damaged row from filling the memory.
-const MaxIndicatorsBytes = 4 << 20
+// MaxPackedBytes is the most JSON that one packed column may hold: twelve
+// indicators take about 4 KiB, the trades of twenty years 700, and an event holds
+// less than a mebibyte anyway. It keeps a damaged row from filling the memory.
+const MaxPackedBytes = 4 << 20
 
 // MaxCursorBytes is the longest cursor that is looked at; ours stay below 200.
 const MaxCursorBytes = 1024

@@ -9,6 +9,7 @@ import "context"
 // for a migration), and succeed afterwards without opening again.
 type Reading interface {
 	Reader
+	BacktestReader
 	Backlog
 	Dumper
 	// Ping asks whether reads can succeed now.

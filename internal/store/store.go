@@ -52,6 +52,7 @@ type Job struct {
 	StrategyHash  string
 	Strategy      []byte // canonical JSON; nil in lists
 	Options       events.Options
+	Backtest      *events.Backtest // of a backtest; nil in lists
 	RequestSHA256 string
 	Deadline      time.Time
 	CreatedAt     time.Time // the tape's time of JobQueued
@@ -185,7 +186,7 @@ type State struct {
 }
 
 // Changes are the row changes of one batch. Jobs, Details, Results,
-// Indicators and Poison are new rows; Progress and Days replace by key. No key
+// Indicators, Backtests and Poison are new rows; Progress and Days replace by key. No key
 // stands twice in one list. Days replace only an older ResultSeq.
 type Changes struct {
 	Jobs       []Job
@@ -193,6 +194,7 @@ type Changes struct {
 	Details    []Detail
 	Results    []Result
 	Indicators []Indicators
+	Backtests  []BacktestRow
 	Days       []Day
 	Poison     []Poison
 }

@@ -41,7 +41,7 @@ func (t Table) ColumnList(prefix string) string {
 // written (each after those that its foreign keys name) and a dump is made.
 func Tables() []Table {
 	return []Table{JobsTable(), ProgressTable(), DetailsTable(), ResultsTable(),
-		IndicatorsTable(), DaysTable(), LatestTable(), PoisonTable()}
+		IndicatorsTable(), BacktestsTable(), DaysTable(), LatestTable(), PoisonTable()}
 }
 
 // JobsTable holds Job, in the order of JobValues.
@@ -49,7 +49,7 @@ func JobsTable() Table {
 	return Table{"jobs", columns(`id kind origin parent_id universe total:int capital:float
 		strategy_name strategy_hash risk_percent:float position_limit_percent:float
 		min_risk_reward:float bars:int request_sha256 deadline:int? created_at:int seq:int
-		tickers strategy`), []string{"id"}}
+		tickers strategy backtest`), []string{"id"}}
 }
 
 // ProgressTable holds Progress, in the order of ProgressValues; its last
@@ -77,7 +77,8 @@ func ResultsTable() Table {
 		volume_ratio20:float? rsi14:float? macd:float? macd_signal:float? macd_hist:float?
 		adx14:float? atr14:float? atr_percent:float? sma20:float? sma50:float? sma200:float?
 		ema20:float? ema50:float? ema200:float? bb_upper:float? bb_lower:float? stoch_k:float?
-		cci20:float? mfi14:float? high_52w:float? low_52w:float?`), []string{"job_id", "ticker"}}
+		cci20:float? mfi14:float? high_52w:float? low_52w:float?
+		data_notes`), []string{"job_id", "ticker"}}
 }
 
 // IndicatorsTable holds Indicators, in the order of IndicatorsValues.

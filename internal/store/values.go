@@ -49,7 +49,7 @@ func JobValues(dst []any, j *Job) []any {
 		int64(j.Total), plain(j.Capital), j.StrategyName, j.StrategyHash,
 		plain(j.Options.RiskPercent), plain(j.Options.PositionLimitPercent),
 		plain(j.Options.MinRiskReward), int64(j.Options.Bars), j.RequestSHA256,
-		Millis(j.Deadline), j.CreatedAt.UnixMilli(), int64(j.Seq), list(j.Tickers), string(j.Strategy))
+		Millis(j.Deadline), j.CreatedAt.UnixMilli(), int64(j.Seq), list(j.Tickers), string(j.Strategy), object(j.Backtest))
 }
 
 // ProgressValues appends the values of ProgressTable's columns but the last.
@@ -68,26 +68,18 @@ func DetailValues(dst []any, d *Detail) []any {
 
 // ResultValues appends the values of ResultsTable's columns.
 func ResultValues(dst []any, r *Result) []any {
-	synthetic := int64(0)
-	if r.Lineage.Synthetic {
-		synthetic = 1
-	}
 	p, l := &r.Plan, &r.Lineage
 	dst = append(dst, int64(r.Seq), r.JobID, r.Ticker, r.RecordedAt.UnixMilli(), string(r.Origin),
 		r.StrategyName, r.StrategyHash, r.TradingDay, string(r.Verdict), plain(r.Score),
 		plain(r.Coverage), r.Regime, list(r.Warnings), int64(r.Attempts), Millis(r.StartedAt),
 		Millis(r.CompletedAt), p.Side, plain(p.Entry), plain(p.Stop), plain(p.Target),
 		plain(p.RiskReward), p.Size, plain(p.RiskAmount), plain(p.Value), list(p.Adjustments),
-		l.Provider, synthetic, l.Adjustment, l.Currency, int64(l.Bars), l.FirstBar, l.LastBar,
+		l.Provider, flag(l.Synthetic), l.Adjustment, l.Currency, int64(l.Bars), l.FirstBar, l.LastBar,
 		list(l.Warnings))
 	for _, number := range NumberFields(&r.Numbers) {
-		if *number == nil {
-			dst = append(dst, nil)
-		} else {
-			dst = append(dst, plain(**number))
-		}
+		dst = append(dst, maybe(*number))
 	}
-	return dst
+	return append(dst, list(l.Notes))
 }
 
 // NumberFields are the places of a result's numbers in the order of the columns.
@@ -121,6 +113,15 @@ func list(texts []string) string {
 		return "[]"
 	}
 	data, _ := json.Marshal(texts) // texts cannot fail to encode
+	return string(data)
+}
+
+// object is what a backtest asks as JSON; the empty text for none.
+func object(b *events.Backtest) string {
+	if b == nil {
+		return ""
+	}
+	data, _ := json.Marshal(b) // finite numbers always encode
 	return string(data)
 }
 

@@ -58,7 +58,7 @@ WHERE (latest.trading_day, latest.result_seq) < (excluded.trading_day, excluded.
 
 // inserts are the statements of Commit behind the fence.
 type inserts struct {
-	jobs, progress, details, results, indicators, days, latest, poison insert
+	jobs, progress, details, results, indicators, backtests, days, latest, poison insert
 }
 
 func newInserts() inserts {
@@ -71,6 +71,7 @@ func newInserts() inserts {
 		details:    whole(store.DetailsTable()),
 		results:    whole(store.ResultsTable()),
 		indicators: whole(store.IndicatorsTable()),
+		backtests:  whole(store.BacktestsTable()),
 		days:       newInsert(daysSQL, days),
 		latest:     newInsert(latestSQL, days),
 		poison:     whole(store.PoisonTable()),
@@ -101,6 +102,7 @@ func (w *Writer) queueChanges(batch *pgx.Batch, c *store.Changes) {
 	queue(batch, w.inserts.details, c.Details, store.DetailValues)
 	queue(batch, w.inserts.results, c.Results, store.ResultValues)
 	queue(batch, w.inserts.indicators, c.Indicators, store.IndicatorsValues)
+	queue(batch, w.inserts.backtests, c.Backtests, store.BacktestValues)
 	queue(batch, w.inserts.days, c.Days, store.DayValues)
 	queue(batch, w.inserts.latest, c.Days, store.DayValues)
 	queue(batch, w.inserts.poison, c.Poison, store.PoisonValues)

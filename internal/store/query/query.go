@@ -47,9 +47,10 @@ func New(snapshots Snapshotter, now string) *Reader {
 }
 
 var (
-	_ store.Reader  = (*Reader)(nil)
-	_ store.Backlog = (*Reader)(nil)
-	_ store.Dumper  = (*Reader)(nil)
+	_ store.Reader         = (*Reader)(nil)
+	_ store.Backlog        = (*Reader)(nil)
+	_ store.BacktestReader = (*Reader)(nil)
+	_ store.Dumper         = (*Reader)(nil)
 )
 
 // read gives f a snapshot with its checkpoint.

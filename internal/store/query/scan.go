@@ -19,7 +19,7 @@ const progressColumns = `p.status, p.total, p.analyzed, p.failed, p.cancelled, p
 
 const (
 	jobViewColumns = jobListColumns + ", " + progressColumns
-	wholeJob       = jobViewColumns + ", j.tickers, j.strategy"
+	wholeJob       = jobViewColumns + ", j.tickers, j.strategy, j.backtest"
 	jobViews       = `progress p JOIN jobs j ON j.id = p.job_id`
 )
 
@@ -47,12 +47,17 @@ func scanListedJob(rows Rows) (store.JobView, error) { return scanJobView(rows) 
 
 // scanWholeJob scans the columns of wholeJob.
 func scanWholeJob(rows Rows) (store.JobView, error) {
-	var tickers, strategy string
-	v, err := scanJobView(rows, &tickers, &strategy)
+	var tickers, strategy, backtest string
+	v, err := scanJobView(rows, &tickers, &strategy, &backtest)
 	if err != nil {
 		return v, err
 	}
 	v.Strategy = []byte(strategy)
+	if backtest != "" {
+		if err := json.Unmarshal([]byte(backtest), &v.Backtest); err != nil {
+			return v, fmt.Errorf("reading what a backtest asks: %w", err)
+		}
+	}
 	v.Tickers, err = texts(tickers)
 	return v, err
 }
@@ -71,7 +76,7 @@ func scanDetail(rows Rows) (d store.Detail, err error) {
 // scanResult scans the columns of store.ResultsTable.
 func scanResult(rows Rows) (r store.Result, err error) {
 	var recorded, started, completed *int64
-	var warnings, adjustments, dataWarnings string
+	var warnings, adjustments, dataWarnings, notes string
 	var synthetic int64
 	p, l := &r.Plan, &r.Lineage
 	dest := []any{&r.Seq, &r.JobID, &r.Ticker, &recorded, &r.Origin, &r.StrategyName,
@@ -82,12 +87,13 @@ func scanResult(rows Rows) (r store.Result, err error) {
 	for _, number := range store.NumberFields(&r.Numbers) {
 		dest = append(dest, number)
 	}
+	dest = append(dest, &notes)
 	if err := rows.Scan(dest...); err != nil {
 		return r, fmt.Errorf("scanning a result: %w", err)
 	}
 	r.RecordedAt, r.StartedAt, r.CompletedAt = store.Time(recorded), store.Time(started), store.Time(completed)
 	l.Synthetic = synthetic == 1
-	for text, list := range map[*string]*[]string{&warnings: &r.Warnings, &adjustments: &p.Adjustments, &dataWarnings: &l.Warnings} {
+	for text, list := range map[*string]*[]string{&warnings: &r.Warnings, &adjustments: &p.Adjustments, &dataWarnings: &l.Warnings, &notes: &l.Notes} {
 		if *list, err = texts(*text); err != nil {
 			return r, err
 		}

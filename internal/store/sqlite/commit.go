@@ -37,7 +37,7 @@ const latestSQL = `INSERT INTO latest (ticker, strategy_hash, class, trading_day
 
 // inserts are the statements of a batch, prepared once for each connection.
 type inserts struct {
-	jobs, progress, details, results, indicators, days, latest, poison *sql.Stmt
+	jobs, progress, details, results, indicators, backtests, days, latest, poison *sql.Stmt
 }
 
 func prepare(ctx context.Context, conn *sql.Conn) (*inserts, error) {
@@ -48,7 +48,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*inserts, error) {
 	}{
 		{&s.jobs, insertSQL(store.JobsTable())}, {&s.progress, progressSQL},
 		{&s.details, insertSQL(store.DetailsTable())}, {&s.results, insertSQL(store.ResultsTable())},
-		{&s.indicators, insertSQL(store.IndicatorsTable())}, {&s.days, daysSQL}, {&s.latest, latestSQL},
+		{&s.indicators, insertSQL(store.IndicatorsTable())}, {&s.backtests, insertSQL(store.BacktestsTable())}, {&s.days, daysSQL}, {&s.latest, latestSQL},
 		{&s.poison, insertSQL(store.PoisonTable())},
 	} {
 		var err error
@@ -67,7 +67,7 @@ func (s *inserts) close() (err error) {
 	if s == nil {
 		return nil
 	}
-	for _, statement := range []*sql.Stmt{s.jobs, s.progress, s.details, s.results, s.indicators, s.days, s.latest, s.poison} {
+	for _, statement := range []*sql.Stmt{s.jobs, s.progress, s.details, s.results, s.indicators, s.backtests, s.days, s.latest, s.poison} {
 		if statement != nil {
 			err = errors.Join(err, statement.Close())
 		}
@@ -107,6 +107,7 @@ func (s *inserts) write(ctx context.Context, c *store.Changes) error {
 		func() error { return insert(ctx, s.details, c.Details, store.DetailValues) },
 		func() error { return insert(ctx, s.results, c.Results, store.ResultValues) },
 		func() error { return insert(ctx, s.indicators, c.Indicators, store.IndicatorsValues) },
+		func() error { return insert(ctx, s.backtests, c.Backtests, store.BacktestValues) },
 		func() error { return insert(ctx, s.days, c.Days, store.DayValues) },
 		func() error { return insert(ctx, s.latest, c.Days, store.DayValues) },
 		func() error { return insert(ctx, s.poison, c.Poison, store.PoisonValues) },

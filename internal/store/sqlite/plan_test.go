@@ -109,6 +109,11 @@ func askAll(t *testing.T, r *query.Reader, changes store.Changes) {
 		p, err := r.Results(ctx, store.ResultsQuery{JobID: job.ID, After: c, Limit: 1})
 		return p.Next, err
 	})
+	tested := changes.Backtests[0]
+	twice("backtests", func(c store.Cursor) (store.Cursor, error) {
+		p, err := r.Backtests(ctx, store.BacktestsQuery{JobID: tested.JobID, After: c, Limit: 1})
+		return p.Next, err
+	})
 	for _, hash := range []string{"", job.StrategyHash} {
 		twice("screen "+hash, func(c store.Cursor) (store.Cursor, error) {
 			p, err := r.Screen(ctx, store.ScreenQuery{StrategyHash: hash, Class: store.ClassReal, MaxAgeDays: 100, After: c, Limit: 1})
@@ -133,7 +138,9 @@ func askAll(t *testing.T, r *query.Reader, changes store.Changes) {
 	_, e6 := r.Standing(ctx)
 	_, e7 := r.Indicators(ctx, changes.Indicators[0].Seq)
 	_, e8 := r.Load(ctx, []string{job.ID})
-	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7, e8} {
+	_, _, e9 := r.Backtest(ctx, tested.JobID, tested.Ticker)
+	_, e10 := r.Curves(ctx, tested.JobID, func(store.BacktestCurve) error { return nil })
+	for i, err := range []error{e1, e2, e3, e4, e5, e6, e7, e8, e9, e10} {
 		if err != nil {
 			t.Fatalf("query %d: %v", i+1, err)
 		}

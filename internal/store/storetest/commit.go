@@ -52,6 +52,10 @@ func wantRows(t *testing.T, r store.Reading, changes store.Changes) {
 		results := collect(t, func(after store.Cursor) (store.Page[store.Result], error) {
 			return r.Results(t.Context(), store.ResultsQuery{JobID: job.ID, After: after, Limit: 3})
 		})
+		backtests := collect(t, func(after store.Cursor) (store.Page[store.Backtest], error) {
+			return r.Backtests(t.Context(), store.BacktestsQuery{JobID: job.ID, After: after, Limit: 3})
+		})
+		wantEqual(t, "backtests of "+job.ID, backtests, backtestsOf(changes, job.ID))
 		wantEqual(t, "results of "+job.ID, results, sortedResults(changes.Results, func(x store.Result) bool { return x.JobID == job.ID }, byScore))
 	}
 	for _, i := range changes.Indicators {
@@ -71,7 +75,8 @@ func testExtremes(t *testing.T, db opened) {
 	job := store.Job{ID: "j/ü?", Kind: events.KindBacktest, Origin: events.OriginImport, ParentID: wide, Universe: wide,
 		Tickers: []string{"M&M.NS", "^NSEI", wide}, Total: most, Capital: math.MaxFloat64, StrategyName: wide,
 		StrategyHash: wide, Strategy: []byte(wide), Options: events.Options{RiskPercent: math.SmallestNonzeroFloat64,
-			PositionLimitPercent: 100, MinRiskReward: 1e300, Bars: most}, RequestSHA256: wide, Deadline: late,
+			PositionLimitPercent: 100, MinRiskReward: 1e300, Bars: most}, RequestSHA256: wide,
+		Backtest: &events.Backtest{From: wide, To: "9999-12-31", CostPercent: math.MaxFloat64, SlippagePercent: math.SmallestNonzeroFloat64}, Deadline: late,
 		CreatedAt: late, Seq: math.MaxInt64}
 	progress := store.Progress{JobID: job.ID, Status: events.StatusRunning, Total: most, Analyzed: most - 2, Failed: 1,
 		Cancelled: 1, Late: most, Duplicates: most, StartedAt: late, CompletedAt: late, LastSeq: math.MaxInt64,
@@ -84,7 +89,7 @@ func testExtremes(t *testing.T, db opened) {
 	full.JobID, full.Ticker = job.ID, lost.Ticker
 	empty := store.Result{JobID: job.ID, Ticker: bare.Ticker, Seq: 1, RecordedAt: time.UnixMilli(0).UTC(), Origin: events.OriginAPI,
 		Verdict: events.Hold, Score: math.Copysign(0, -1), Warnings: []string{}, Plan: events.Plan{Adjustments: []string{}},
-		Lineage: events.Lineage{Warnings: []string{}}}
+		Lineage: events.Lineage{Warnings: []string{}, Notes: []string{}}}
 	changes := store.Changes{Jobs: []store.Job{job}, Progress: []store.Progress{progress},
 		Details: []store.Detail{detail, bare, lost}, Results: []store.Result{full, empty},
 		Indicators: []store.Indicators{{Seq: 1, Data: mustEncode(nil)}},
@@ -113,7 +118,7 @@ func extremeResult(wide string, late time.Time) store.Result {
 		Plan: events.Plan{Side: wide, Entry: math.SmallestNonzeroFloat64, Stop: math.MaxFloat64, Target: 1.0 / 3, RiskReward: 1e-300,
 			Size: math.MaxInt64, RiskAmount: 123456789.123456789, Value: -1, Adjustments: []string{wide}},
 		Lineage: events.Lineage{Provider: wide, Synthetic: true, Adjustment: wide, Currency: wide, Bars: math.MaxInt32,
-			FirstBar: wide, LastBar: wide, Warnings: []string{wide}}}
+			FirstBar: wide, LastBar: wide, Warnings: []string{wide}, Notes: []string{wide}}}
 	for i, number := range store.NumberFields(&r.Numbers) {
 		value := math.Sqrt(float64(i)) * math.Pow(10, float64(i*12-150))
 		*number = &value
@@ -283,6 +288,8 @@ func testConstraints(t *testing.T, db opened) {
 		"a failure without a code":     {Jobs: []store.Job{fresh}, Details: []store.Detail{uncoded}},
 		"a result again":               {Jobs: []store.Job{fresh}, Results: recorded.Results[:1]},
 		"indicators of no result":      {Jobs: []store.Job{fresh}, Indicators: []store.Indicators{{Seq: 1 << 40, Data: []byte{1}}}},
+		"a backtest of no detail":      {Jobs: []store.Job{fresh}, Backtests: []store.BacktestRow{{Backtest: store.Backtest{JobID: "fresh", Ticker: "A", Seq: 1 << 40, Origin: "api", Metrics: events.BacktestMetrics{Days: events.Days{Sessions: 1}}}}}},
+		"a backtest of no session":     {Jobs: []store.Job{fresh}, Backtests: []store.BacktestRow{{Backtest: store.Backtest{JobID: recorded.Details[0].JobID, Ticker: recorded.Details[0].Ticker, Seq: 1 << 40, Origin: "api"}}}},
 		"a day of no result":           {Jobs: []store.Job{fresh}, Days: []store.Day{{Ticker: "A", StrategyHash: "h", Class: store.ClassReal, TradingDay: "2026-01-01", ResultSeq: 1 << 40}}},
 		"a job without any ticker":     {Jobs: []store.Job{{ID: "none", Kind: "analysis", Origin: "api", CreatedAt: time.Now()}}},
 		"a job of an unknown kind":     {Jobs: []store.Job{{ID: "none", Kind: "guess", Origin: "api", Total: 1, CreatedAt: time.Now()}}},

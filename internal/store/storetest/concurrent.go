@@ -91,14 +91,14 @@ func testDumpIgnoresCuts(t *testing.T, db opened) {
 }
 
 func testDumpCompare(t *testing.T, db opened) {
-	steps := Tape(23, 3, 6)
+	steps := Tape(23, 6, 6)
 	s := db.recording()
 	s.record(steps, 8)
 	r := db.reader()
 	before := lines(t, r)
 	changes, last := Batch(steps)
 	rows := len(changes.Jobs) + len(changes.Progress) + len(changes.Details) + len(changes.Results) + len(changes.Indicators) +
-		len(changes.Days) + len(latest(changes.Results)) + len(changes.Poison)
+		len(changes.Backtests) + len(changes.Days) + len(latest(changes.Results)) + len(changes.Poison)
 	_, count, at, err := store.HashDump(t.Context(), r)
 	must(t, err)
 	wantEqual(t, "rows of the dump", count, rows)

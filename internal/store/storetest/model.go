@@ -80,7 +80,7 @@ func views(changes store.Changes) []store.JobView {
 	}
 	list := []store.JobView{}
 	for _, job := range changes.Jobs {
-		job.Tickers, job.Strategy = nil, nil
+		job.Tickers, job.Strategy, job.Backtest = nil, nil, nil
 		list = append(list, store.JobView{Job: job, Progress: progress[job.ID]})
 	}
 	slices.SortFunc(list, func(a, b store.JobView) int {

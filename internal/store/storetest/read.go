@@ -267,7 +267,7 @@ func testBacklog(t *testing.T, db opened) {
 }
 
 func testPoisoned(t *testing.T, db opened) {
-	r, changes := filled(t, db, 18, 6, 20)
+	r, changes := filled(t, db, 19, 6, 20)
 	if len(changes.Poison) < 2 {
 		t.Fatalf("the tape has %d poisoned events: the test proves nothing", len(changes.Poison))
 	}

@@ -18,7 +18,7 @@ func (g *generator) result(c *store.Changes, j *runningJob, d store.Detail) {
 		Verdict:    verdict(score), Score: score, Coverage: 0.9, Regime: "trending",
 		Warnings: []string{}, Attempts: d.Attempts, StartedAt: d.StartedAt, CompletedAt: d.CompletedAt,
 		Plan:    events.Plan{Side: "none", Adjustments: []string{}},
-		Lineage: events.Lineage{Provider: "csv", Adjustment: "split", Currency: "INR", Bars: 250, FirstBar: "2025-11-03", LastBar: "2026-11-02", Warnings: []string{}},
+		Lineage: events.Lineage{Provider: "csv", Adjustment: "split", Currency: "INR", Bars: 250, FirstBar: "2025-11-03", LastBar: "2026-11-02", Warnings: []string{}, Notes: []string{}},
 	}
 	if j.number%3 == 0 {
 		r.Lineage.Synthetic, r.Lineage.Provider = true, "synthetic"
@@ -30,6 +30,7 @@ func (g *generator) result(c *store.Changes, j *runningJob, d store.Detail) {
 			Adjustments: []string{"the target was moved"}}
 		r.Warnings = []string{"few bars", "volume is 0 — a holiday?"}
 		r.Lineage.Warnings = []string{"row 17: a gap"}
+		r.Lineage.Notes = []string{"split 2:1 taken out"}
 	}
 	for i, number := range store.NumberFields(&r.Numbers) {
 		if g.rand.IntN(10) > 0 {

@@ -65,6 +65,7 @@ func Test(t *testing.T, factory Factory) {
 		{"Details", testDetails},
 		{"DetailsPending", testDetailsPending},
 		{"Results", testResults},
+		{"Backtests", testBacktests},
 		{"Screen", testScreen},
 		{"ScreenAge", testScreenAge},
 		{"History", testHistory},

@@ -45,6 +45,7 @@ func Batch(steps []Step) (store.Changes, store.Position) {
 		c.Details = append(c.Details, s.Changes.Details...)
 		c.Results = append(c.Results, s.Changes.Results...)
 		c.Indicators = append(c.Indicators, s.Changes.Indicators...)
+		c.Backtests = append(c.Backtests, s.Changes.Backtests...)
 		c.Poison = append(c.Poison, s.Changes.Poison...)
 		for _, p := range s.Changes.Progress {
 			if at, ok := progress[p.JobID]; ok {
@@ -141,6 +142,10 @@ func (g *generator) job(n int) store.Job {
 	if n%4 == 0 {
 		j.ParentID, j.Origin = fmt.Sprintf("0197a000-0000-7000-8000-%012d", n-1), events.OriginRetry
 	}
+	if n%6 == 4 {
+		j.Kind = events.KindBacktest
+		j.Backtest = &events.Backtest{From: "2023-11-25", To: "2026-11-24", CostPercent: 0.1, SlippagePercent: 1.0 / 3}
+	}
 	if n%5 == 0 {
 		j.Universe = "nifty50"
 	}
@@ -187,7 +192,11 @@ func (g *generator) outcome(j *runningJob) store.Changes {
 	} else {
 		d.Status = store.DetailAnalyzed
 		j.Progress.Analyzed++
-		g.result(&c, j, d)
+		if j.Kind == events.KindBacktest {
+			g.backtest(&c, j, d)
+		} else {
+			g.result(&c, j, d)
+		}
 	}
 	c.Details = []store.Detail{d}
 	if len(j.left) == 0 {
