@@ -35,6 +35,7 @@ var layers = []layer{
 	{pkg: "internal/ticker"},
 	{pkg: "internal/calendar"},
 	{pkg: "internal/strategy"},
+	{pkg: "internal/strategy/folder", own: []string{"internal/strategy"}},
 	{pkg: "internal/indicator"},
 	{pkg: "internal/analysis", own: []string{"internal/indicator", "internal/market", "internal/strategy", "internal/ticker"}},
 	{pkg: "internal/backtest", own: []string{"internal/analysis", "internal/backtest/measure", "internal/market", "internal/strategy", "internal/ticker"}},
