@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,8 +14,8 @@ import (
 )
 
 // A Bucket is a client of one of the two buckets: what analyzers share of
-// their market data. Keys are subject tokens of [A-Za-z0-9_=-] with dots
-// between. Safe for concurrent use.
+// their market data. Keys are tokens of [A-Za-z0-9_=/-] (see BucketToken) with
+// dots between. Safe for concurrent use.
 //
 // Get and Replace go to the stream's leader, so that what they say is the
 // truth; they try again while nobody answers, until ctx ends or half a minute
@@ -109,6 +110,23 @@ func (b *Bucket) Keep(ctx context.Context, key string, data []byte, ttl time.Dur
 		return b.explain(fmt.Errorf("%s: %w", what, err))
 	}
 	return nil
+}
+
+// BucketToken spells any text, but the empty one, as a key of one token, with
+// the letters that keys may have: letters, digits, "-", "_" and "/" stand for
+// themselves, every other byte becomes "=XX", its code in hexadecimal.
+// Different texts have different tokens.
+func BucketToken(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '/' {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "=%02X", c)
+	}
+	return b.String()
 }
 
 // explain adds what to do where the bucket itself is missing.

@@ -176,3 +176,35 @@ func TestListOfTickers(t *testing.T) {
 		t.Errorf("a spoiled list was not replaced: %v", err)
 	}
 }
+
+func TestBucketToken(t *testing.T) {
+	for text, want := range map[string]string{
+		"v1/yahoo/1d/TCS.NS": "v1/yahoo/1d/TCS=2ENS", "M&M": "M=26M", "A=26": "A=3D26", "^x *>é": "=5Ex=20=2A=3E=C3=A9", "a-b_C": "a-b_C", ".": "=2E",
+	} {
+		if got := stream.BucketToken(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestClocksThatDiffer: three machines agree on an instant of the server's
+// clock to a round trip, and none acts before it.
+func TestClocksThatDiffer(t *testing.T) {
+	server := epoch
+	due := server.Add(10 * time.Second)
+	for name, c := range map[string]struct{ ahead, there, back time.Duration }{
+		"an hour behind": {-time.Hour, 5 * time.Millisecond, 40 * time.Millisecond},
+		"exact":          {0, 0, 0},
+		"days ahead":     {50 * time.Hour, 80 * time.Millisecond, time.Millisecond},
+	} {
+		clock := stream.MakeClock(server.Add(c.ahead-c.there), server.Add(c.ahead+c.back), server)
+		really := clock.Local(due).Add(-c.ahead) // what the server shows when this machine acts
+		if really.Before(due) || really.Sub(due) > c.there+c.back {
+			t.Errorf("%s: acts when the server shows %s, due %s", name, really, due)
+		}
+		now := due.Add(c.ahead)
+		if clock.Earliest(now).After(due) || clock.Latest(now).Before(due) || clock.Latest(now).Sub(clock.Earliest(now)) != c.there+c.back {
+			t.Errorf("%s: the server shows %s, not within %s and %s", name, due, clock.Earliest(now), clock.Latest(now))
+		}
+	}
+}
