@@ -89,10 +89,10 @@ type AdjClose struct {
 	AdjClose []*float64 `json:"adjclose"`
 }
 
-// A Venue is where a ticker trades.
+// A venue is where a ticker trades.
 type venue struct {
 	calendar calendar.Calendar
-	allDay   bool // every day from midnight to midnight, as coins do
+	allDay   bool // every day from 00:00 to 23:59, as coins do
 	zone     *time.Location
 	currency string
 	name     string
@@ -119,18 +119,21 @@ func venueOf(symbol string) venue {
 	return venue{zone: zone, currency: "EUR", name: "GER"}
 }
 
-// hours are when the session of date, midnight UTC, is open.
+// hours are when the session of date, midnight UTC, is open, and whether there is one.
 func (v venue) hours(date time.Time) (opens, closes time.Time, ok bool) {
 	year, month, day := date.Date()
 	at := func(hour, minute int) time.Time { return time.Date(year, month, day, hour, minute, 0, 0, v.zone) }
 	switch {
 	case v.allDay:
-		return at(0, 0), at(24, 0), true
+		return at(0, 0), at(23, 59), true
 	case v.name == "GER":
 		weekday := date.Weekday()
 		return at(9, 0), at(17, 30), weekday != time.Saturday && weekday != time.Sunday
 	}
-	return v.calendar.Hours(date)
+	if opens, closes, ok = v.calendar.Hours(date); ok {
+		return opens, closes, ok
+	}
+	return at(9, 30), at(16, 0), false // for rows on days without a session
 }
 
 // next is the session that is open at now, or the first one after.

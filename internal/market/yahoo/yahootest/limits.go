@@ -12,8 +12,6 @@ const (
 	lateness = 3 * time.Hour
 	// hangTime ends a hang whose client does not leave, so that no test waits for ever.
 	hangTime = time.Minute
-	// closeTime is how long Close waits for requests under way.
-	closeTime = 5 * time.Second
 
 	// dailyRange is how far a day's close is from the day before's at most, and
 	// its high and low from both.

@@ -6,7 +6,6 @@
 package yahootest
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -171,9 +170,7 @@ func New(tb testing.TB, cfg Config) *Server {
 	go func() { done <- s.server.Serve(listener) }()
 	tb.Cleanup(func() {
 		close(s.closed) // ends the hangs
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-		defer cancel()
-		if err := s.server.Shutdown(ctx); err != nil {
+		if err := s.server.Close(); err != nil {
 			tb.Errorf("closing the stand-in for Yahoo: %v", err)
 		}
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
