@@ -48,6 +48,7 @@ var layers = []layer{
 	{pkg: "internal/market/synthetic", own: []string{"internal/market", "internal/ticker"}},
 	{pkg: "internal/market/source", own: []string{"internal/market", "internal/market/csvdir", "internal/market/synthetic"}},
 	{pkg: "internal/market/markettest", own: []string{"internal/market"}},
+	{pkg: "internal/universe", own: []string{"internal/ticker"}},
 	{pkg: "internal/market/yahoo", own: []string{"internal/calendar", "internal/market", "internal/ticker"}},
 	{pkg: "internal/market/yahoo/yahootest", own: []string{"internal/calendar", "internal/ticker"}},
 
