@@ -37,14 +37,18 @@ func (p *Provider) ask(ctx context.Context, q question) (answer *chart, where st
 		if codeOf(last) == market.CodeUnknownTicker {
 			missing++
 		}
-		if final || missing == maxMissing || callerEnded(last) || !passes(last) {
+		if final || missing == maxMissing || !passes(last) || p.pausedBeyond(ctx) {
 			return nil, backoff.Permanent(last)
 		}
 		return nil, last
 	}
 	interval := backoff.NewExponentialBackOff()
 	interval.InitialInterval, interval.Multiplier = p.cfg.RetryWait, 2
-	answer, err = backoff.Retry(ctx, operation, backoff.WithBackOff(interval), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(0))
+	options := []backoff.RetryOption{backoff.WithBackOff(interval), backoff.WithMaxTries(maxTries), backoff.WithMaxElapsedTime(0)}
+	if deadline, ok := ctx.Deadline(); ok { // a wait past it is not begun: what failed is a truer answer than the time
+		options = append(options, backoff.WithMaxElapsedTime(max(1, time.Until(deadline))))
+	}
+	answer, err = backoff.Retry(ctx, operation, options...)
 	if err == nil {
 		return answer, where, nil
 	}
@@ -52,6 +56,12 @@ func (p *Provider) ask(ctx context.Context, q question) (answer *chart, where st
 		err = permanent.Unwrap()
 	}
 	return nil, where, p.explain(ctx, q, where, err, last)
+}
+
+// pausedBeyond reports whether everybody pauses for longer than ctx lasts.
+func (p *Provider) pausedBeyond(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && p.pauses.rest(time.Now()) >= time.Until(deadline)
 }
 
 // explain makes err, with which ask ended, the caller's *market.Error.

@@ -142,6 +142,7 @@ func (s *Server) chart(w http.ResponseWriter, r *http.Request, symbol string, ki
 		w.Header().Set("Content-Type", jsonType)
 		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 		_, _ = w.Write(text[:len(text)/2])
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
 	write(w, r, text)
