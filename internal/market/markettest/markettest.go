@@ -29,6 +29,9 @@ type Fixture struct {
 	Unknown string
 	// Lists says whether Tickers works; else it must fail with CodeInvalid.
 	Lists bool
+	// Delivers is the provider that stands in the series of Known where that is
+	// not the provider itself (a chain); empty: Provider's name.
+	Delivers string
 }
 
 // A Factory opens a new provider over the same data each time.
@@ -103,8 +106,12 @@ func testLineage(t *testing.T, f Fixture) {
 	if series.Ticker != f.Known {
 		t.Errorf("series of %q, asked for %q", series.Ticker, f.Known)
 	}
-	if series.Provider != f.Provider.Name() {
-		t.Errorf("series by %q, the provider is %q", series.Provider, f.Provider.Name())
+	want := f.Provider.Name()
+	if f.Delivers != "" {
+		want = f.Delivers
+	}
+	if series.Provider != want {
+		t.Errorf("series by %q, the provider is %q", series.Provider, want)
 	}
 	switch series.Adjustment {
 	case market.AdjustmentNone, market.AdjustmentSplits, market.AdjustmentSplitsDividends:
