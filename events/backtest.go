@@ -42,8 +42,8 @@ type BacktestReport struct {
 
 // MaxTrades is the most trades that a BacktestReport lists: with the curve of
 // twenty years they stay within MaxBodyBytes. A strategy that is in and out
-// within three sessions reaches it in eighteen years.
-const MaxTrades = 1500
+// within three sessions reaches it in fourteen years.
+const MaxTrades = 1200
 
 // BacktestMetrics are the figures of one ticker's backtest.
 type BacktestMetrics struct {

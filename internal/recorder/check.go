@@ -64,7 +64,7 @@ func checkQueued(data *events.JobQueued) string {
 	case data.Deadline.IsZero():
 		return "deadline: missing"
 	}
-	return ""
+	return checkWindow(data)
 }
 
 func checkTickers(tickers []string) string {
@@ -101,11 +101,17 @@ func checkAnalyzed(data *events.TickerAnalyzed, j *job) string {
 		return "report.coverage: not in 0..1"
 	case report.Lineage.Bars < 0:
 		return "report.lineage.bars: below 0"
-	case data.StrategyHash != j.row.StrategyHash || data.StrategyName != j.row.StrategyName:
-		return fmt.Sprintf("strategy %.64q (%.64q): the job's is %q (%q)",
-			data.StrategyName, data.StrategyHash, j.row.StrategyName, j.row.StrategyHash)
+	case data.Kind != events.KindAnalysis:
+		return fmt.Sprintf("kind: %.64q, the type is of kind %q", data.Kind, events.KindAnalysis)
 	}
-	return checkAttempt(data.Kind, data.Attempts, j)
+	return checkDone(data.Kind, data.StrategyName, data.StrategyHash, data.Attempts, j)
+}
+
+func checkDone(kind events.Kind, name, hash string, attempts int, j *job) string {
+	if hash != j.row.StrategyHash || name != j.row.StrategyName {
+		return fmt.Sprintf("strategy %.64q (%.64q): the job's is %q (%q)", name, hash, j.row.StrategyName, j.row.StrategyHash)
+	}
+	return checkAttempt(kind, attempts, j)
 }
 
 func checkFailed(data *events.TickerFailed, j *job) string {

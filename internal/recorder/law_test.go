@@ -28,7 +28,9 @@ func anyTape(t *rapid.T, tb testing.TB) []stream.Message {
 		kind := rapid.IntRange(0, 13).Draw(t, "kind")
 		var data events.Data
 		switch kind {
-		case 0, 1:
+		case 0:
+			data = backtestQueued(id, tickers[:rapid.IntRange(1, 3).Draw(t, "total")]...)
+		case 1:
 			data = queued(id, tickers[:rapid.IntRange(1, 3).Draw(t, "total")]...)
 		case 2:
 			data = &events.JobStarted{JobID: id, Total: 3}
@@ -36,8 +38,12 @@ func anyTape(t *rapid.T, tb testing.TB) []stream.Message {
 			data = &events.JobCancelled{JobID: id}
 		case 4:
 			data = &events.JobCompleted{JobID: id, Status: events.StatusCompleted}
-		case 5, 6, 7:
+		case 5, 6:
 			data = failed(id, ticker, events.FailureNoData)
+		case 7:
+			data = backtestFailed(id, ticker, events.FailureNoData)
+		case 8, 9, 10: // poison in a job of the other kind
+			data = backtested(id, ticker)
 		default:
 			data = analyzed(id, ticker)
 		}
@@ -51,20 +57,21 @@ func anyTape(t *rapid.T, tb testing.TB) []stream.Message {
 
 // tables are rows in memory, kept by the contract of store.Writer.
 type tables struct {
-	at       uint64
-	jobs     map[string]store.Job
-	progress map[string]store.Progress
-	details  map[string]store.Detail
-	results  map[string]store.Result
-	packed   map[uint64]string
-	days     map[store.Day]uint64
-	poison   map[uint64]store.Poison
+	at        uint64
+	jobs      map[string]store.Job
+	progress  map[string]store.Progress
+	details   map[string]store.Detail
+	results   map[string]store.Result
+	packed    map[uint64]string
+	backtests map[string]store.BacktestRow
+	days      map[store.Day]uint64
+	poison    map[uint64]store.Poison
 }
 
 func newTables() *tables {
 	return &tables{
 		jobs: map[string]store.Job{}, progress: map[string]store.Progress{}, details: map[string]store.Detail{},
-		results: map[string]store.Result{}, packed: map[uint64]string{}, days: map[store.Day]uint64{}, poison: map[uint64]store.Poison{},
+		results: map[string]store.Result{}, packed: map[uint64]string{}, backtests: map[string]store.BacktestRow{}, days: map[store.Day]uint64{}, poison: map[uint64]store.Poison{},
 	}
 }
 
@@ -110,6 +117,9 @@ func (s *tables) commit(t interface{ Fatalf(string, ...any) }, c store.Changes) 
 	}
 	for _, i := range c.Indicators {
 		s.packed[i.Seq] = string(i.Data)
+	}
+	for _, b := range c.Backtests {
+		s.backtests[b.JobID+"/"+b.Ticker] = b
 	}
 	for _, d := range c.Days {
 		key := d

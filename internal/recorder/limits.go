@@ -85,4 +85,6 @@ const (
 	firstLegalYear  = 1970
 	lastLegalYear   = 9999
 	maxBarsOfOption = 1_000_000
+	maxSessions     = 10_000  // of a backtest: twice what an event has room for
+	maxStepDays     = 100_000 // between two sessions of a backtest
 )

@@ -164,6 +164,8 @@ func (p *Projection) fold(rows *rows, e *Entry) (reason string) {
 		return j.announced(rows, e)
 	case *events.TickerAnalyzed:
 		return p.tickerAnalyzed(rows, e, j, data)
+	case *events.TickerBacktested:
+		return p.tickerBacktested(rows, e, j, data)
 	case *events.TickerFailed:
 		return p.tickerFailed(rows, e, j, data)
 	}
@@ -247,10 +249,29 @@ func (p *Projection) tickerAnalyzed(rows *rows, e *Entry, j *job, data *events.T
 	if err != nil {
 		return err.Error()
 	}
-	if j.outcome(rows, e, analyzedRow(e, data, position)) {
+	if j.outcome(rows, e, doneRow(e, analyzedOutcome(data), position)) {
 		rows.Results = append(rows.Results, resultRow(e, data, j.row.Origin))
 		rows.Indicators = append(rows.Indicators, store.Indicators{Seq: e.Message.Seq, Data: packed})
 		rows.answer(dayRow(e, data))
+	}
+	return ""
+}
+
+// tickerBacktested counts as analyzed; it answers for no day.
+func (p *Projection) tickerBacktested(rows *rows, e *Entry, j *job, data *events.TickerBacktested) (reason string) {
+	position, listed := j.index[data.Ticker]
+	if !listed {
+		return notListed
+	}
+	if reason := checkBacktested(data, j); reason != "" {
+		return reason
+	}
+	packed, err := store.PackBacktest(&data.Report)
+	if err != nil {
+		return err.Error()
+	}
+	if j.outcome(rows, e, doneRow(e, backtestedOutcome(data), position)) {
+		rows.Backtests = append(rows.Backtests, store.BacktestRow{Backtest: backtestRow(e, data, j.row.Origin), Packed: packed})
 	}
 	return ""
 }
@@ -350,7 +371,7 @@ func jobOf(state store.State) *job {
 		row: state.Job, progress: state.Progress,
 		index: make(map[string]int, len(state.Job.Tickers)), done: make([]bool, len(state.Job.Tickers)),
 	}
-	j.row.Strategy = nil // not needed to go on, and the largest part
+	j.row.Strategy, j.row.Backtest = nil, nil // not needed to go on, and the largest part
 	for position, ticker := range state.Job.Tickers {
 		j.index[ticker] = position
 	}

@@ -52,15 +52,22 @@ func jobRow(e *Entry, data *events.JobQueued) store.Job {
 		Tickers: data.Tickers, Total: len(data.Tickers), Capital: data.Capital,
 		StrategyName: data.StrategyName, StrategyHash: data.StrategyHash, Strategy: data.Strategy,
 		Options: data.Options, RequestSHA256: data.RequestSHA256, Deadline: data.Deadline,
-		CreatedAt: e.Message.At, Seq: e.Message.Seq,
+		Backtest: data.Backtest, CreatedAt: e.Message.At, Seq: e.Message.Seq,
 	}
 }
 
-func analyzedRow(e *Entry, data *events.TickerAnalyzed, position int) store.Detail {
-	return store.Detail{
-		JobID: data.JobID, Ticker: data.Ticker, Position: position, Status: store.DetailAnalyzed,
-		Attempts: data.Attempts, StartedAt: data.StartedAt, CompletedAt: data.CompletedAt, Seq: e.Message.Seq,
-	}
+// doneRow is the detail of a ticker that was analyzed or backtested.
+func doneRow(e *Entry, d store.Detail, position int) store.Detail {
+	d.Position, d.Status, d.Seq = position, store.DetailAnalyzed, e.Message.Seq
+	return d
+}
+
+func analyzedOutcome(data *events.TickerAnalyzed) store.Detail {
+	return store.Detail{JobID: data.JobID, Ticker: data.Ticker, Attempts: data.Attempts, StartedAt: data.StartedAt, CompletedAt: data.CompletedAt}
+}
+
+func backtestedOutcome(data *events.TickerBacktested) store.Detail {
+	return store.Detail{JobID: data.JobID, Ticker: data.Ticker, Attempts: data.Attempts, StartedAt: data.StartedAt, CompletedAt: data.CompletedAt}
 }
 
 // failedRow keeps a code that this program does not know in the message: the
@@ -85,6 +92,17 @@ func resultRow(e *Entry, data *events.TickerAnalyzed, origin events.Origin) stor
 		TradingDay: report.TradingDay, Verdict: report.Verdict, Score: report.Score, Coverage: report.Coverage,
 		Regime: report.Regime, Warnings: report.Warnings, Plan: report.Plan, Numbers: report.Numbers,
 		Lineage: report.Lineage, Attempts: data.Attempts, StartedAt: data.StartedAt, CompletedAt: data.CompletedAt,
+	}
+}
+
+func backtestRow(e *Entry, data *events.TickerBacktested, origin events.Origin) store.Backtest {
+	report := &data.Report
+	return store.Backtest{
+		JobID: data.JobID, Ticker: data.Ticker, Seq: e.Message.Seq, RecordedAt: e.Message.At, Origin: origin,
+		StrategyName: data.StrategyName, StrategyHash: data.StrategyHash,
+		FirstDay: report.FirstDay, LastDay: report.LastDay, Metrics: report.Metrics, TradesLeftOut: report.TradesLeftOut,
+		Warnings: report.Warnings, Lineage: report.Lineage,
+		Attempts: data.Attempts, StartedAt: data.StartedAt, CompletedAt: data.CompletedAt,
 	}
 }
 
