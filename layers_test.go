@@ -72,7 +72,7 @@ var layers = []layer{
 	{pkg: "internal/recorder", own: []string{"events", "internal/store", "internal/stream", "internal/ticker"}, libs: []string{nats}},
 	{pkg: "internal/reconciler", own: []string{"events", "internal/store", "internal/stream"}},
 	{pkg: "internal/live", own: []string{"events", "internal/store", "internal/stream"}},
-	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/live", "internal/store", "internal/strategy", "internal/stream", "internal/ticker"}, libs: []string{fiber}},
+	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/live", "internal/store", "internal/strategy/...", "internal/stream", "internal/ticker", "internal/universe"}, libs: []string{fiber}},
 	{pkg: "internal/api/ui"},
 
 	// The HTTP API from outside, for the commands of users.
@@ -86,7 +86,7 @@ var layers = []layer{
 	{pkg: "internal/e2e"},
 	{pkg: "internal/e2e/load"},
 	{pkg: "internal/e2e/processes"},
-	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/stream"}, libs: []string{nats}},
+	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/strategy/folder", "internal/stream", "internal/universe"}, libs: []string{nats}},
 	{pkg: "cmd/analyzer", own: []string{"internal/analyzer", "internal/config", "internal/daemon", "internal/dispatcher", "internal/market/...", "internal/stream/..."}, libs: []string{nats}},
 	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}, libs: []string{nats}},
 	{pkg: "deploy/probe"},

@@ -28,7 +28,7 @@ func (s *Server) submitJob(c *fiber.Ctx) error {
 	if err := s.rates.take(c.IP()); err != nil {
 		return err
 	}
-	sub, err := parseSubmission(c.Body(), s.config.Clock())
+	sub, err := s.parseSubmission(c.UserContext(), c.Body(), s.config.Clock())
 	if err != nil {
 		return err
 	}
@@ -36,6 +36,7 @@ func (s *Server) submitJob(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
+	a.warning = sub.warning
 	return sendAccepted(c, a)
 }
 
@@ -44,6 +45,7 @@ type accepted struct {
 	job      *events.JobQueued
 	seq      uint64
 	replayed bool
+	warning  string // for the client, of no effect
 }
 
 // accept publishes a job, or finds it published by the same request before.

@@ -57,6 +57,9 @@ const (
 	// requestTimeout bounds what a handler waits for: the tape (5 s and a
 	// repeat) and the database (milliseconds).
 	requestTimeout = 10 * time.Second
+	// universeTimeout bounds the wait for a list that is fetched, so that time is
+	// left to publish. The fetch itself goes on, and the next request finds its list.
+	universeTimeout = 7 * time.Second
 	// minSeqWait is the longest wait for min_seq: recording takes
 	// milliseconds; who waits longer had better ask again.
 	minSeqWait = 2 * time.Second
@@ -93,6 +96,8 @@ const (
 	outcomeBytes = 6 << 10
 	// retryAfterFull, in seconds: somebody has to raise the limit.
 	retryAfterFull = 60
+	// retryAfterFetch, in seconds: a failed fetch is not repeated before.
+	retryAfterFetch = 120
 	// retryAfterBusy, in seconds: leadership changes and restarts take that long.
 	retryAfterBusy = 2
 	// lagEvents is how many events the recorder may be behind before the

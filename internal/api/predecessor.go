@@ -104,11 +104,11 @@ func (s *Server) predecessorSymbols(c *fiber.Ctx, f fields, sub *submission) err
 // of the universe.
 func (s *Server) predecessorAll(ctx context.Context, sub *submission) error {
 	if s.config.Lister == nil {
-		tickers, known := ticker.Universe(s.config.Universe)
-		if !known {
-			return fmt.Errorf("listing all symbols: there is no universe %q", s.config.Universe)
+		found, err := s.resolve(ctx, s.config.Universe)
+		if err != nil {
+			return fmt.Errorf("listing all symbols: %w", err)
 		}
-		sub.Universe, sub.Tickers = s.config.Universe, tickers
+		sub.Universe, sub.Tickers, sub.recorded = s.config.Universe, found.Tickers, recordedAs(found)
 		return nil
 	}
 	tickers, err := s.config.Lister(ctx)
@@ -118,19 +118,7 @@ func (s *Server) predecessorAll(ctx context.Context, sub *submission) error {
 	if len(tickers) > maxTickers {
 		return problem(http.StatusBadRequest, "no_stocks_found", fmt.Sprintf("the market lists %d tickers, at most %d make a job; name symbols", len(tickers), maxTickers))
 	}
-	seen := make(map[string]bool, len(tickers))
-	for _, name := range tickers {
-		canonical, err := ticker.Parse(name)
-		if err != nil {
-			s.log.Warn("the market lists what is no ticker; left out", "stage", "api", "err", err)
-			continue
-		}
-		if !seen[canonical] {
-			seen[canonical] = true
-			sub.Tickers = append(sub.Tickers, canonical)
-		}
-	}
-	if len(sub.Tickers) == 0 {
+	if sub.Tickers = s.legal(tickers); len(sub.Tickers) == 0 {
 		return problem(http.StatusBadRequest, "no_stocks_found", "the market lists no tickers; name symbols")
 	}
 	return nil

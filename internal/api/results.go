@@ -10,7 +10,6 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/store"
-	"github.com/tapedeck/tapedeck/internal/strategy"
 	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
@@ -150,7 +149,7 @@ func (s *Server) getScreen(c *fiber.Ctx) error {
 	if class != "" {
 		q.Class = class
 	}
-	if q.StrategyHash, err = queryStrategy(c); err != nil {
+	if q.StrategyHash, err = s.queryStrategy(c); err != nil {
 		return err
 	}
 	if q.Verdict, err = queryVerdict(c); err != nil {
@@ -166,19 +165,21 @@ func (s *Server) getScreen(c *fiber.Ctx) error {
 	return sendResults(c, page, err)
 }
 
-// queryStrategy returns the hash of a strategy given by built-in name or by hash.
-func queryStrategy(c *fiber.Ctx) (string, error) {
+// queryStrategy returns the hash of a strategy given by name or by hash. A
+// name of the users' folder means its document as it stands now.
+func (s *Server) queryStrategy(c *fiber.Ctx) (string, error) {
 	text := c.Query("strategy")
 	if text == "" {
 		return "", nil
 	}
-	if document, known := strategy.Builtin(text); known {
-		return document.Hash(), nil
-	}
 	if len(text) == 64 && strings.Trim(text, "0123456789abcdef") == "" {
 		return text, nil
 	}
-	return "", badQuery("query.strategy", "must be a built-in strategy ("+builtinNames()+") or a strategy's hash", text)
+	document, _, err := s.strategyNamed(text)
+	if err != nil {
+		return "", badQuery("query.strategy", "must be a strategy ("+s.strategyNames()+") or a strategy's hash", text)
+	}
+	return document.Hash(), nil
 }
 
 // getLatest is GET /api/v1/tickers/{ticker}/latest: the newest day, of real

@@ -28,6 +28,13 @@ func (s *Server) routes() {
 	s.get("/api/v1/results", s.getScreen)                      // every ticker's newest day, best score first
 	s.get("/api/v1/events", s.followAll)                       // everything as it is recorded (SSE)
 
+	// What a job can name.
+	s.get("/api/v1/strategies", s.listStrategies)           // the built-in strategies and those of the users' folder
+	s.get("/api/v1/strategies/schema", s.getStrategySchema) // JSON Schema of a strategy's document
+	s.get("/api/v1/strategies/:name", s.getStrategy)        // one of them, its document whole
+	s.get("/api/v1/universes", s.listUniverses)             // the universes that can be named, without fetching any
+	s.get("/api/v1/universes/:name", s.getUniverse)         // the tickers of one
+
 	// The predecessor's URLs, with its field names and errors.
 	s.post("/api/stocks/analyze-all-stocks", s.predecessorSubmit)        // a job over symbols, or over all
 	s.get("/api/all-stocks/progress", s.predecessorProgress)             // active jobs and those that ended within the hour

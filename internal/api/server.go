@@ -18,7 +18,9 @@ import (
 	"github.com/tapedeck/tapedeck/internal/api/ui"
 	"github.com/tapedeck/tapedeck/internal/live"
 	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/strategy/folder"
 	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
 // source is who the api's events say they come from.
@@ -46,8 +48,14 @@ type Config struct {
 	// Lister lists every ticker of the market's provider: the meaning of the
 	// predecessor's submission without symbols. Nil: Universe stands for it.
 	Lister func(ctx context.Context) ([]string, error)
-	// Universe is the built-in universe used without a Lister; default nifty50.
+	// Universe is the universe used without a Lister; default nifty50.
 	Universe string
+	// Universes says which tickers a universe holds; default one that keeps what
+	// it fetches in memory and lists what Lister lists.
+	Universes *universe.Source
+	// Strategies are the users' own strategies, as they stand at each request;
+	// nil: only those built in.
+	Strategies *folder.Folder
 	// Hosts are the names under which the api may be called besides loopback
 	// names and the addresses that it is reached at: pages of other sites
 	// cannot make a browser call it under a name of theirs.
@@ -90,6 +98,9 @@ func New(config Config) *Server {
 	}
 	if config.Universe == "" {
 		config.Universe = "nifty50"
+	}
+	if config.Universes == nil {
+		config.Universes = universe.Open(universe.Config{Lister: config.Lister, Now: config.Clock, Log: config.Logger})
 	}
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()

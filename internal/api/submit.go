@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/strategy"
+	"github.com/tapedeck/tapedeck/internal/strategy/folder"
 	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
@@ -34,20 +36,56 @@ type submission struct {
 	RetryOf  string          `json:"retry_of,omitempty"`
 
 	document strategy.Document // what Strategy says, or the default
+	recorded string            // the universe with its date, as the job records it
+	warning  string            // about the universe: why its list is older than it should be
 	origin   events.Origin
 }
 
 // parseSubmission reads the body of POST /api/v1/jobs. Errors are *Problem and
-// name every wrong field and every illegal ticker with its place.
-func parseSubmission(body []byte, now time.Time) (submission, error) {
+// name every wrong field and every illegal ticker with its place. A universe is
+// only resolved, and perhaps fetched, when all else is right.
+func (s *Server) parseSubmission(ctx context.Context, body []byte, now time.Time) (submission, error) {
 	f, err := readBody(body)
 	if err != nil {
 		return submission{}, err
 	}
 	f.only("tickers", "universe", "capital", "strategy", "options", "deadline")
-	s := submission{origin: events.OriginAPI}
-	s.Capital = positive(f, "capital")
-	s.takeStrategy(f)
+	sub := submission{origin: events.OriginAPI}
+	sub.Capital = positive(f, "capital")
+	s.takeStrategy(f, &sub)
+	sub.takeOptions(f)
+	if sub.Deadline = f.moment("deadline"); sub.Deadline != nil {
+		if sub.Deadline.Before(now.Add(shortestDeadline)) || sub.Deadline.After(now.Add(longestDeadline)) {
+			f.wrong("deadline", "must lie ahead, at most 30 days", sub.Deadline.Format(time.RFC3339))
+		}
+	}
+	sub.takeTickers(f)
+	if len(*f.errs) > 0 {
+		return submission{}, invalid(*f.errs)
+	}
+	if sub.Universe != "" {
+		err = s.takeUniverse(ctx, f, &sub)
+	}
+	return sub, err
+}
+
+// takeUniverse fills in the tickers of the universe that a submission names.
+func (s *Server) takeUniverse(ctx context.Context, f fields, sub *submission) error {
+	found, err := s.resolve(ctx, sub.Universe)
+	var refused *Problem
+	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError { // the client's mistake, not a list that cannot be had
+		f.wrong("universe", refused.Detail, sub.Universe)
+		return invalid(*f.errs)
+	}
+	if err != nil {
+		return err
+	}
+	sub.Tickers, sub.recorded, sub.warning = found.Tickers, recordedAs(found), found.Warning
+	return nil
+}
+
+// takeOptions takes the numbers of a job that are not its strategy's.
+func (s *submission) takeOptions(f fields) {
 	options := f.object("options")
 	options.only("risk_percent", "position_limit_percent", "min_risk_reward", "bars")
 	s.Risk = options.number("risk_percent", minRiskPercent, maxRiskPercent)
@@ -57,16 +95,6 @@ func parseSubmission(body []byte, now time.Time) (submission, error) {
 	if s.Bars != nil && *s.Bars < s.document.MinBars {
 		options.wrong("bars", fmt.Sprintf("must be at least the strategy's min_bars, %d", s.document.MinBars), "")
 	}
-	if s.Deadline = f.moment("deadline"); s.Deadline != nil {
-		if s.Deadline.Before(now.Add(shortestDeadline)) || s.Deadline.After(now.Add(longestDeadline)) {
-			f.wrong("deadline", "must lie ahead, at most 30 days", s.Deadline.Format(time.RFC3339))
-		}
-	}
-	s.takeTickers(f)
-	if len(*f.errs) > 0 {
-		return submission{}, invalid(*f.errs)
-	}
-	return s, nil
 }
 
 // positive returns a capital: more than 0, at most maxCapital.
@@ -80,51 +108,58 @@ func positive(f fields, name string) *float64 {
 }
 
 // takeStrategy takes a strategy's name or a whole document. The document of
-// s is valid afterwards, whatever was wrong.
-func (s *submission) takeStrategy(f fields) {
-	s.document, _ = strategy.Builtin(strategy.Default)
+// sub is valid afterwards, whatever was wrong.
+func (s *Server) takeStrategy(f fields, sub *submission) {
+	sub.document, _ = strategy.Builtin(strategy.Default)
 	raw := bytes.TrimSpace(f.raw("strategy"))
 	if len(raw) == 0 {
 		return
 	}
+	document, ok := strategy.Document{}, false
 	if raw[0] == '"' {
-		name := f.text("strategy")
-		if name == nil {
-			return
-		}
-		document, known := strategy.Builtin(*name)
-		if !known {
-			f.wrong("strategy", "is not a built-in strategy; known are "+builtinNames()+"; or send a whole document", *name)
-			return
-		}
-		s.document = document
+		document, ok = s.takeStrategyName(f)
 	} else {
-		document, err := strategy.Parse(raw)
-		var wrong *strategy.InvalidError
-		if errors.As(err, &wrong) {
-			for _, p := range wrong.Problems {
-				name := "strategy"
-				if p.Field != "" {
-					name += "." + capped(p.Field)
-				}
-				f.wrong(name, p.Message, "")
-			}
-			return
-		}
-		s.document = document
+		document, ok = takeDocument(f, raw)
 	}
-	s.Strategy = s.document.Canonical()
-	if bytes.Contains(s.Strategy, []byte(`\u0000`)) { // no database takes it: the job would be accepted and never recorded
+	if !ok {
+		return
+	}
+	sub.document, sub.Strategy = document, document.Canonical()
+	if bytes.Contains(sub.Strategy, []byte(`\u0000`)) { // no database takes it: the job would be accepted and never recorded
 		f.wrong("strategy", `must not hold \u0000`, "")
 	}
 }
 
-func builtinNames() string {
-	return namesOf(strategy.Builtins(), func(d strategy.Document) string { return d.Name })
+// takeStrategyName takes a built-in strategy or one of the users' folder.
+func (s *Server) takeStrategyName(f fields) (document strategy.Document, ok bool) {
+	name := f.text("strategy")
+	if name == nil {
+		return document, false
+	}
+	document, _, err := s.strategyNamed(*name)
+	switch {
+	case errors.Is(err, folder.ErrUnknown):
+		f.wrong("strategy", "is not a strategy that is known here; known are "+s.strategyNames()+"; or send a whole document", *name)
+	case err != nil:
+		f.wrong("strategy", "stands in a file that cannot be used: "+err.Error(), *name)
+	}
+	return document, err == nil
 }
 
-func universeNames() string {
-	return namesOf(ticker.Universes(), func(u ticker.UniverseInfo) string { return u.Name })
+// takeDocument takes a whole document and reports each wrong field of it.
+func takeDocument(f fields, raw json.RawMessage) (document strategy.Document, ok bool) {
+	document, err := strategy.Parse(raw)
+	var wrong *strategy.InvalidError
+	if errors.As(err, &wrong) {
+		for _, p := range wrong.Problems {
+			name := "strategy"
+			if p.Field != "" {
+				name += "." + capped(p.Field)
+			}
+			f.wrong(name, p.Message, "")
+		}
+	}
+	return document, err == nil
 }
 
 func namesOf[T any](list []T, name func(T) string) string {
@@ -142,12 +177,9 @@ func (s *submission) takeTickers(f fields) {
 	case universe != nil && list != nil:
 		f.wrong("universe", "excludes tickers; give one of them", *universe)
 	case universe != nil:
-		tickers, known := ticker.Universe(*universe)
-		if !known {
-			f.wrong("universe", "is not known; known are "+universeNames(), *universe)
-			return
+		if s.Universe = *universe; s.Universe == "" {
+			f.wrong("universe", "is empty; leave it out, or name one", "")
 		}
-		s.Universe, s.Tickers = *universe, tickers
 	case list == nil:
 		if f.raw("tickers") == nil && f.raw("universe") == nil {
 			f.wrong("tickers", "is missing; give tickers or a universe", "")
@@ -209,7 +241,7 @@ func (s submission) queued(jobID string, now time.Time) (*events.JobQueued, erro
 	risk := s.document.Risk
 	job := &events.JobQueued{
 		JobID: jobID, Kind: events.KindAnalysis, Origin: s.origin, ParentJobID: s.RetryOf,
-		Tickers: s.Tickers, Universe: s.Universe, Capital: or(s.Capital, defaultCapital),
+		Tickers: s.Tickers, Universe: s.recorded, Capital: or(s.Capital, defaultCapital),
 		StrategyName: s.document.Name, StrategyHash: s.document.Hash(), Strategy: s.document.Canonical(),
 		Options: events.Options{
 			RiskPercent:          or(s.Risk, risk.RiskPercent),

@@ -158,6 +158,8 @@ type acceptedJSON struct {
 	Total       int               `json:"total"`
 	Seq         uint64            `json:"seq"` // give it as min_seq to read what is recorded up to here
 	ParentJobID string            `json:"parent_job_id,omitempty"`
+	Universe    string            `json:"universe,omitempty"` // with the date of its list: nifty500@2026-11-25
+	Warning     string            `json:"warning,omitempty"`  // the list is older than it should be, and why
 	Deadline    stamp             `json:"deadline"`
 	Links       map[string]string `json:"links"`
 }
@@ -166,7 +168,7 @@ func toAccepted(a accepted) acceptedJSON {
 	self := jobPath(a.job.JobID)
 	return acceptedJSON{
 		JobID: a.job.JobID, Status: events.StatusQueued, Total: len(a.job.Tickers), Seq: a.seq,
-		ParentJobID: a.job.ParentJobID, Deadline: stamp(a.job.Deadline),
+		ParentJobID: a.job.ParentJobID, Universe: a.job.Universe, Warning: a.warning, Deadline: stamp(a.job.Deadline),
 		Links: map[string]string{
 			"self": self, "details": self + "/details", "results": self + "/results",
 			"events": self + "/events", "cancel": self + "/cancel",

@@ -1,0 +1,38 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// A Strategy is a strategy that a job can name.
+type Strategy struct {
+	Name        string          `json:"name"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	Hash        string          `json:"hash"`
+	Origin      string          `json:"origin"` // builtin or folder
+	Default     bool            `json:"default"`
+	MinBars     int             `json:"min_bars"`
+	Document    json.RawMessage `json:"document,omitempty"` // only of one by itself
+}
+
+// Strategies returns the strategies that the server knows, and a text for each
+// file of its folder that cannot be used.
+func (c *Client) Strategies(ctx context.Context) (items []Strategy, problems []string, err error) {
+	var list struct {
+		Items    []Strategy `json:"items"`
+		Problems []string   `json:"problems"`
+	}
+	err = c.call(ctx, call{http.MethodGet, "/api/v1/strategies", "", nil}, &list)
+	return list.Items, list.Problems, err
+}
+
+// Strategy returns one strategy with its whole document.
+func (c *Client) Strategy(ctx context.Context, name string) (Strategy, error) {
+	var one Strategy
+	err := c.call(ctx, call{http.MethodGet, "/api/v1/strategies/" + url.PathEscape(name), "", nil}, &one)
+	return one, err
+}
