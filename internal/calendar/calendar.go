@@ -122,7 +122,7 @@ func (c Calendar) Known() (from, to time.Time) { return c.market().from, c.marke
 // market returns the data of c, also of the zero Calendar.
 func (c Calendar) market() *market {
 	if c.m == nil {
-		return &market{zone: time.UTC, close: wholeDay}
+		return weekdays
 	}
 	return c.m
 }
@@ -143,6 +143,9 @@ func (m *market) at(date time.Time, clock time.Duration) time.Time {
 }
 
 const wholeDay = 24 * time.Hour
+
+// weekdays is the market of the zero Calendar, a constant.
+var weekdays = &market{zone: time.UTC, close: wholeDay}
 
 // midnight returns midnight UTC of the calendar date that t shows in its zone.
 func midnight(t time.Time) time.Time {
