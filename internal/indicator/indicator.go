@@ -15,7 +15,7 @@
 // A windowed kernel (SMA, BollingerBands, Stochastic, WilliamsR, CCI, CMF, MFI)
 // depends on its window alone: over the last bars of a window it gives, by every
 // bit, the last value that it gives over all of them. A recursive one (EMA, MACD,
-// RSI, ATR, ADX, SAR, OBV, AD) depends on where the series begins.
+// RSI, ATR, ADX, SAR, Supertrend, OBV, AD) depends on where the series begins.
 //
 // TradingView agrees with every windowed kernel from its first value. Where it
 // seeds a recursion differently, the docstring says from which bar both agree to

@@ -86,7 +86,8 @@ func WilliamsR(high, low, closing []float64, period int) []float64 {
 // CCI is the commodity channel index of the typical price t = (high+low+close)/3:
 // (t - mean) / (0.015 * mean absolute deviation) over period bars, 0 when t is
 // at the mean or did not move. First value at index period-1; period >= 1.
-// Source: TA_CCI. TradingView: equal. One working slice.
+// Source: TA_CCI. TradingView: equal, but for a price that did not move (none
+// there). One working slice.
 func CCI(high, low, closing []float64, period int) []float64 {
 	typical := typicalPrice(high, low, closing)
 	out := nans(len(typical))

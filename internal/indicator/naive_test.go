@@ -234,7 +234,8 @@ func moneyFlow(b bars, period int) []float64 {
 // naive computes every column of compute by the formulas above.
 func naive(b bars) map[string][]float64 {
 	n := len(b.closing)
-	m := map[string][]float64{"sma20": simple(b.closing, 20), "bb_middle": simple(b.closing, 20), "psar": parabolic(b, 0.02, 0.2), "mfi14": moneyFlow(b, 14)}
+	m := naiveWindows(b)
+	m["psar"] = parabolic(b, 0.02, 0.2)
 	for name, period := range map[string]int{"ema20": 20, "ema50": 50, "ema200": 200} {
 		m[name] = exponential(b.closing, period, period-1)
 	}
@@ -248,8 +249,7 @@ func naive(b bars) map[string][]float64 {
 	for i := 33; i < n; i++ {
 		m["macd"][i], m["macd_hist"][i] = line[i], line[i]-signal[i]
 	}
-	rises, falls := make([]float64, n), make([]float64, n)
-	obv, ad, total, flow := make([]float64, n), make([]float64, n), 0.0, make([]float64, n)
+	rises, falls, obv, total := make([]float64, n), make([]float64, n), make([]float64, n), 0.0
 	for i := range n {
 		change := 0.0
 		if i > 0 {
@@ -263,6 +263,25 @@ func naive(b bars) map[string][]float64 {
 			total -= b.volume[i]
 		}
 		obv[i] = total
+	}
+	m["obv"] = obv
+	m["rsi14"] = wilder(rises, 14, 1)
+	for i, down := range wilder(falls, 14, 1) {
+		m["rsi14"][i] = 100 - 100/(1+m["rsi14"][i]/down)
+	}
+	m["atr14"] = wilder(ranges(b), 14, 1)
+	m["adx14"], m["plus_di14"], m["minus_di14"] = directions(b, 14)
+	m["supertrend"], m["trend"] = trailing(b, wilder(ranges(b), 10, 0), 3)
+	return m
+}
+
+// naiveWindows computes the columns that TradingView defines as TA-Lib does:
+// those of windows, and the accumulation/distribution line.
+func naiveWindows(b bars) map[string][]float64 {
+	n := len(b.closing)
+	m := map[string][]float64{"sma20": simple(b.closing, 20), "bb_middle": simple(b.closing, 20), "mfi14": moneyFlow(b, 14), "cci20": channel(b, 20)}
+	flow, ad := make([]float64, n), make([]float64, n)
+	for i := range n {
 		if b.high[i] > b.low[i] {
 			flow[i] = b.volume[i] * (2*b.closing[i] - b.high[i] - b.low[i]) / (b.high[i] - b.low[i])
 		}
@@ -270,7 +289,7 @@ func naive(b bars) map[string][]float64 {
 			ad[i] += flow[j]
 		}
 	}
-	m["obv"], m["ad"] = obv, ad
+	m["ad"] = ad
 	m["cmf20"] = windowed(n, 20, func(from, to int) float64 {
 		money, traded := 0.0, 0.0
 		for j := from; j < to; j++ {
@@ -278,12 +297,6 @@ func naive(b bars) map[string][]float64 {
 		}
 		return money / math.Max(traded, 1e-300)
 	})
-	m["rsi14"] = wilder(rises, 14, 1)
-	for i, down := range wilder(falls, 14, 1) {
-		m["rsi14"][i] = 100 - 100/(1+m["rsi14"][i]/down)
-	}
-	m["atr14"] = wilder(ranges(b), 14, 1)
-	m["adx14"], m["plus_di14"], m["minus_di14"] = directions(b, 14)
 	m["bb_upper"], m["bb_lower"] = unknown(n), unknown(n)
 	for i := 19; i < n; i++ {
 		square := 0.0
@@ -306,8 +319,6 @@ func naive(b bars) map[string][]float64 {
 			}
 		}
 	}
-	m["cci20"] = channel(b, 20)
-	m["supertrend"], m["trend"] = trailing(b, wilder(ranges(b), 10, 0), 3)
 	return m
 }
 

@@ -126,9 +126,19 @@ func barsOf(table map[string][]float64) bars {
 	return bars{table["high"], table["low"], table["close"], table["volume"]}
 }
 
-// shared returns the folder name of the shared data beside the project's root,
+// shared returns the path of name in the shared data beside the project's root,
 // or skips the test.
 func shared(t *testing.T, name string) string {
+	t.Helper()
+	path := beside(t, name)
+	if path == "" {
+		t.Skipf("SKIPPED, NOT CHECKED: %s is not beside the project", filepath.Join("shared", name))
+	}
+	return path
+}
+
+// beside returns the path of name in the shared data, "" when it is not there.
+func beside(t *testing.T, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -146,7 +156,7 @@ func shared(t *testing.T, name string) string {
 	}
 	path := filepath.Join(filepath.Dir(dir), "shared", filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("SKIPPED, NOT CHECKED: %s is not beside the project", filepath.Join("shared", name))
+		return ""
 	}
 	return path
 }

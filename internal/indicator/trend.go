@@ -123,9 +123,11 @@ func (d *directional) average(plus, minus float64, nth, period int) {
 // that begins at step and grows by step with each new extreme up to limit, never
 // past the last two bars' extremes, and changes sides when it is touched. The
 // first trend is a fall if the second bar's low fell by more than its high rose.
-// First value at index 1; 0 < step <= limit. Source: TA_SAR. TradingView: takes
-// the first trend from the closes; both agree from the first reversal that they
-// share.
+// First value at index 1; 0 < step <= limit. Source: TA_SAR. TradingView: there is
+// no bar from which both agree: it takes the first trend from the closes, tests
+// for a touch before it keeps the value out of the last two bars, and changes
+// sides on a crossing only, so it turns earlier now and then and differs until
+// both turn again; on 9 of 100 daily bars of 123 large companies.
 func SAR(high, low []float64, step, limit float64) []float64 {
 	n := shortest(high, low)
 	out := nans(n)

@@ -52,7 +52,7 @@ func AD(high, low, closing, volume []float64) []float64 {
 // CMF is the Chaikin money flow, the sum of the money flow volume (see AD) over
 // the sum of the volume of period bars, -1..1; 0 when nothing was traded. First
 // value at index period-1; period >= 1. Source: Marc Chaikin's definition, as
-// TradingView and StockCharts compute it (TA-Lib has none).
+// StockCharts has it (TA-Lib has none). TradingView: equal.
 func CMF(high, low, closing, volume []float64, period int) []float64 {
 	n := shortest(high, low, closing, volume)
 	out := nans(n)
@@ -76,8 +76,8 @@ func CMF(high, low, closing, volume []float64, period int) []float64 {
 // MFI is the money flow index: 100 * rising flow / all flow over period bars,
 // where a bar's flow is its typical price (high+low+close)/3 times its volume
 // and rises or falls as the typical price does; 0 when the flow is below 1.
-// First value at index period; period >= 1. Source: TA_MFI. TradingView: equal.
-// One working slice.
+// First value at index period; period >= 1. Source: TA_MFI. TradingView: equal,
+// but for a flow below 1. One working slice.
 func MFI(high, low, closing, volume []float64, period int) []float64 {
 	n := shortest(high, low, closing, volume)
 	out := nans(n)
