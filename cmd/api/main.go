@@ -14,7 +14,9 @@ import (
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
+	"github.com/tapedeck/tapedeck/internal/strategy/folder"
 	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
 type settings struct {
@@ -23,6 +25,8 @@ type settings struct {
 	config.Database
 	config.HTTP
 	config.Symbols
+	config.Strategies
+	config.Universes
 }
 
 func main() {
@@ -64,8 +68,18 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer reading.Close()
-	server := api.New(api.Config{
+	config := api.Config{
 		Logger: log, Tape: stream.NewTape(js, log), Reader: reading, Universe: s.SymbolsUniverse, Hosts: s.AllowedHosts,
+	}
+	config.Universes = universe.Open(universe.Config{
+		Dir: s.UniverseDir, NSEURL: s.UniverseNSEURL, NASDAQURL: s.UniverseNASDAQURL, Lister: config.Lister, Log: log,
 	})
+	if s.Strategies.Strategies != "" {
+		if config.Strategies, err = folder.Open(s.Strategies.Strategies); err != nil {
+			return err
+		}
+		defer config.Strategies.Close()
+	}
+	server := api.New(config)
 	return daemon.Run(ctx, daemon.Part{Name: "api", Run: func(ctx context.Context) error { return server.Run(ctx, listener) }})
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -20,9 +18,9 @@ type analyzeCmd struct {
 	server
 	following
 	Tickers  []string `arg:"" optional:"" name:"ticker" help:"Tickers, such as TCS.NS or AAPL."`
-	Universe string   `placeholder:"NAME|@FILE" help:"A universe such as nifty50 instead of tickers, or a file with a ticker per line."`
+	Universe string   `placeholder:"NAME|@FILE" help:"A universe such as nifty50 instead of tickers, or a file with a ticker per line or a column of them."`
 	Capital  float64  `help:"Capital for each plan, in the ticker's currency; the server's default is 100000."`
-	Strategy string   `placeholder:"NAME|@FILE" help:"A strategy such as balanced, or a file with a strategy document."`
+	Strategy string   `placeholder:"NAME|@FILE" help:"A strategy such as balanced, or a file with a strategy document (.yaml or .json)."`
 	Key      string   `name:"idempotency-key" placeholder:"KEY" help:"The same key and request give the same job, however often they are sent."`
 	Detach   bool     `help:"Print the job's id and do not follow it."`
 }
@@ -46,21 +44,18 @@ func (cmd analyzeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	a.warn(accepted.Warning)
 	return a.accepted(c, accepted, cmd.Detach, cmd.JSON, cmd.following)
 }
 
 func (cmd analyzeCmd) submission() (client.Submission, error) {
 	s := client.Submission{Tickers: cmd.Tickers, Capital: cmd.Capital}
 	if path, isFile := strings.CutPrefix(cmd.Universe, "@"); isFile {
-		text, err := os.ReadFile(path)
+		tickers, err := fileTickers(path)
 		if err != nil {
-			return s, fmt.Errorf("reading --universe: %w", err)
+			return s, err
 		}
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-				s.Tickers = append(s.Tickers, line)
-			}
-		}
+		s.Tickers = append(s.Tickers, tickers...)
 	} else {
 		s.Universe = cmd.Universe
 	}
@@ -70,18 +65,11 @@ func (cmd analyzeCmd) submission() (client.Submission, error) {
 	if cmd.Capital < 0 {
 		return s, usage("--capital must be more than 0")
 	}
-	switch path, isFile := strings.CutPrefix(cmd.Strategy, "@"); {
-	case isFile:
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return s, fmt.Errorf("reading --strategy: %w", err)
+	if cmd.Strategy != "" {
+		var err error
+		if s.Strategy, err = strategyArgument(cmd.Strategy); err != nil {
+			return s, err
 		}
-		if !json.Valid(text) {
-			return s, fmt.Errorf("reading --strategy: %s is not JSON", path)
-		}
-		s.Strategy = text
-	case cmd.Strategy != "":
-		s.Strategy, _ = json.Marshal(cmd.Strategy) // a string always encodes
 	}
 	return s, nil
 }

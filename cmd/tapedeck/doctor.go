@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/strategy"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 type doctorCmd struct {
 	tapeAccess
 	databaseAccess
+	config.Strategies
 	JSON bool `name:"json" help:"Print JSON, an object per line."`
 }
 
@@ -47,6 +50,7 @@ func (cmd doctorCmd) Run(a *app) error {
 	}
 	last := cmd.tape(a, say)
 	cmd.database(a, last, say)
+	cmd.strategies(say)
 	if err := cmd.print(a, findings); err != nil {
 		return err
 	}
@@ -166,6 +170,26 @@ func (cmd doctorCmd) database(a *app, last uint64, say func(part, state, format 
 	}
 	cmd.poison(ctx, reading, say)
 	cmd.overdue(ctx, reading, say)
+}
+
+// strategies looks at the users' folder of strategies, if one is named.
+func (cmd doctorCmd) strategies(say func(part, state, format string, args ...any)) {
+	own, err := openStrategies(cmd.Strategies)
+	switch {
+	case err != nil:
+		say("strategies", stateBroken, "%v", err)
+		return
+	case own == nil:
+		return
+	}
+	defer own.Close()
+	list, broken := own.List()
+	for _, err := range broken {
+		say("strategies", stateWarning, "%s", oneLine(err.Error(), 300))
+	}
+	if len(broken) == 0 {
+		say("strategies", stateOK, "%d of your own in %s, and %d built in", len(list), cmd.Strategies.Strategies, len(strategy.Builtins()))
+	}
 }
 
 func (cmd doctorCmd) poison(ctx context.Context, reading store.Backlog, say func(part, state, format string, args ...any)) {

@@ -17,7 +17,7 @@ type explainCmd struct {
 	server
 	following
 	Ticker   string  `arg:"" help:"Ticker, such as TCS.NS or AAPL."`
-	Strategy string  `placeholder:"NAME" help:"The result of this strategy; with --analyze the strategy to use, a file too."`
+	Strategy string  `placeholder:"NAME|@FILE" help:"The result of this strategy; with --analyze the strategy to use."`
 	Job      string  `placeholder:"ID" help:"The result of this job."`
 	Day      string  `placeholder:"DATE" help:"The answer of this trading day, such as 2026-01-31."`
 	Analyze  bool    `help:"Analyse the ticker first, as a job of its own."`
@@ -34,9 +34,13 @@ func (cmd explainCmd) Run(a *app) error {
 		return err
 	}
 	query := url.Values{}
-	for name, value := range map[string]string{"strategy": cmd.Strategy, "job": cmd.Job, "day": cmd.Day} {
+	name, err := cmd.strategyName()
+	if err != nil {
+		return err
+	}
+	for key, value := range map[string]string{"strategy": name, "job": cmd.Job, "day": cmd.Day} {
 		if value != "" {
-			query.Set(name, value)
+			query.Set(key, value)
 		}
 	}
 	if cmd.Analyze {
@@ -67,15 +71,22 @@ func (cmd explainCmd) check() error {
 	if cmd.Analyze && (cmd.Job != "" || cmd.Day != "") {
 		return usage("--analyze makes a new result; it goes with neither --job nor --day")
 	}
-	if cmd.Capital != 0 && !cmd.Analyze {
-		return usage("--capital is for --analyze; what is recorded has its own")
-	}
 	if cmd.Day != "" {
 		if _, err := time.Parse(time.DateOnly, cmd.Day); err != nil {
 			return usage("--day %q is not a day such as 2026-01-31", cmd.Day)
 		}
 	}
 	return nil
+}
+
+// strategyName is the name of the strategy that is asked for; a file says its own.
+func (cmd explainCmd) strategyName() (string, error) {
+	path := strategyFile(cmd.Strategy)
+	if path == "" || cmd.Analyze {
+		return cmd.Strategy, nil
+	}
+	document, err := readStrategy(path)
+	return document.Name, err
 }
 
 // analyze runs a job over the ticker; one that fails is told as by analyze.

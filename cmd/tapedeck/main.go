@@ -44,6 +44,9 @@ type cli struct {
 	Explain explainCmd `cmd:"" group:"use" help:"Show how a result came about: every vote, the score's sum, the plan, the data."`
 	Watch   watchCmd   `cmd:"" group:"use" help:"Follow a job, or everything, as it happens."`
 
+	Strategies strategiesCmd `cmd:"" group:"use" help:"List the strategies, print one, or check a file of your own."`
+	Universes  universesCmd  `cmd:"" group:"use" help:"List the universes, or print the tickers of one."`
+
 	Subscriber subscriberCmd `cmd:"" group:"operate" help:"Let a program outside follow the tape."`
 	Provision  provisionCmd  `cmd:"" group:"operate" help:"Make or update the streams on an external NATS server."`
 	Migrate    migrateCmd    `cmd:"" group:"operate" help:"Bring the database's tables up to this program."`

@@ -14,7 +14,9 @@ import (
 	"github.com/tapedeck/tapedeck/internal/market/source"
 	"github.com/tapedeck/tapedeck/internal/market/synthetic"
 	"github.com/tapedeck/tapedeck/internal/standalone"
+	"github.com/tapedeck/tapedeck/internal/strategy/folder"
 	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
 type upCmd struct {
@@ -23,6 +25,8 @@ type upCmd struct {
 	config.Analyzer
 	config.Reconcile
 	config.RolePasswords
+	config.Strategies
+	config.Universes
 	dataDir
 	NATSListen  string        `name:"nats-listen" placeholder:"HOST:PORT" help:"Open the embedded NATS server to subscribers outside."`
 	NATSURL     string        `name:"nats-url" placeholder:"nats://HOST:4222" help:"External nats-server instead of the embedded one."`
@@ -63,6 +67,13 @@ func (cmd upCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	own, err := openStrategies(cmd.Strategies)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if own != nil {
+		defer own.Close()
+	}
 	deck, err := standalone.Open(a.ctx, standalone.Config{
 		Log:            a.logs.Logger(slog.LevelInfo),
 		DataDir:        dir,
@@ -72,6 +83,8 @@ func (cmd upCmd) Run(a *app) error {
 		Slots:          cmd.Slots(),
 		ReconcileEvery: cmd.ReconcileEvery,
 		AllowedHosts:   cmd.AllowedHosts,
+		Strategies:     own,
+		Universes:      universe.Config{Dir: cmd.UniverseDir, NSEURL: cmd.UniverseNSEURL, NASDAQURL: cmd.UniverseNASDAQURL},
 		NATSListen:     cmd.NATSListen,
 		NATSURL:        cmd.NATSURL,
 		Passwords:      cmd.passwords(),
@@ -85,6 +98,18 @@ func (cmd upCmd) Run(a *app) error {
 		fmt.Fprintf(a.err, "nats      %s\n", url)
 	}
 	return errors.Join(deck.Run(a.ctx), deck.Close())
+}
+
+// openStrategies opens the users' folder of strategies; nil if there is none.
+func openStrategies(s config.Strategies) (*folder.Folder, error) {
+	if s.Strategies == "" {
+		return nil, nil
+	}
+	own, err := folder.Open(s.Strategies)
+	if err != nil {
+		return nil, exitError{exitUsage, fmt.Sprintf("--strategies cannot be used: %v", err)}
+	}
+	return own, nil
 }
 
 func (cmd upCmd) passwords() map[stream.Role]string {

@@ -111,6 +111,9 @@ func (a *app) printJob(j client.Job) {
 	fmt.Fprintf(a.out, "job        %s\nstatus     %s, %.1f %%\ntickers    %d: %d analyzed, %d failed, %d cancelled, %d pending\nstrategy   %s, capital %.2f\ncreated    %s\nstarted    %s\ncompleted  %s\ndeadline   %s\n",
 		j.JobID, j.Status, j.ProgressPercent, j.Total, j.Analyzed, j.Failed, j.Cancelled, j.Pending, j.Strategy, j.Capital,
 		clock(j.CreatedAt), clock(j.StartedAt), clock(j.CompletedAt), clock(j.Deadline))
+	if j.Universe != "" {
+		fmt.Fprintf(a.out, "universe   %s\n", oneLine(j.Universe, 60))
+	}
 	if j.ParentJobID != "" {
 		fmt.Fprintf(a.out, "retries    %s\n", j.ParentJobID)
 	}
@@ -248,7 +251,17 @@ func collect[T any](ctx context.Context, query url.Values, limit int, list func(
 // Each carries the same key, so there is one job however often it arrives.
 const submitTries = 5
 
+// patience is the longest Retry-After, in seconds, that a submission waits
+// for: what takes longer is told to the user.
+const patience = 10
+
 func retriable(err error) bool {
 	var refused *client.Problem
-	return !errors.As(err, &refused) || refused.Status == 503 || refused.Status == 429
+	if !errors.As(err, &refused) {
+		return true
+	}
+	if wait, err := strconv.Atoi(refused.RetryAfter); err == nil && wait > patience {
+		return false
+	}
+	return refused.Status == 503 || refused.Status == 429
 }

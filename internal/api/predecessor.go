@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 	"github.com/tapedeck/tapedeck/internal/ticker"
+	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
 // This file and predecessor_wire.go answer the URLs of the system before, with
@@ -104,14 +106,12 @@ func (s *Server) predecessorSymbols(c *fiber.Ctx, f fields, sub *submission) err
 // of the universe.
 func (s *Server) predecessorAll(ctx context.Context, sub *submission) error {
 	if s.config.Lister == nil {
-		found, err := s.resolve(ctx, s.config.Universe)
-		if err != nil {
-			return fmt.Errorf("listing all symbols: %w", err)
-		}
-		sub.Universe, sub.Tickers, sub.recorded = s.config.Universe, found.Tickers, recordedAs(found)
-		return nil
+		return s.predecessorUniverse(ctx, sub)
 	}
 	tickers, err := s.config.Lister(ctx)
+	if errors.Is(err, universe.ErrCannotList) {
+		return s.predecessorUniverse(ctx, sub)
+	}
 	if err != nil {
 		return fmt.Errorf("listing all symbols: %w", err)
 	}
@@ -121,6 +121,16 @@ func (s *Server) predecessorAll(ctx context.Context, sub *submission) error {
 	if sub.Tickers = s.legal(tickers); len(sub.Tickers) == 0 {
 		return problem(http.StatusBadRequest, "no_stocks_found", "the market lists no tickers; name symbols")
 	}
+	return nil
+}
+
+// predecessorUniverse takes the universe that stands for all symbols.
+func (s *Server) predecessorUniverse(ctx context.Context, sub *submission) error {
+	found, err := s.resolve(ctx, s.config.Universe)
+	if err != nil {
+		return fmt.Errorf("listing all symbols: %w", err)
+	}
+	sub.Universe, sub.Tickers, sub.recorded = s.config.Universe, found.Tickers, recordedAs(found)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/api"
+	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -97,6 +99,13 @@ func TestPredecessorSymbols(t *testing.T) {
 	answer := without.post("/api/stocks/analyze-all-stocks", `{}`).want(http.StatusCreated)
 	if q := without.queued(answer.text("job_id")); len(q.Tickers) != 50 || !strings.HasPrefix(q.Universe, "nifty50@") {
 		t.Errorf("without a lister: %d tickers of %q", len(q.Tickers), q.Universe)
+	}
+	unlisted := newRig(t, func(c *api.Config) {
+		c.Lister = func(context.Context) ([]string, error) { return nil, fmt.Errorf("asking: %w", universe.ErrCannotList) }
+	})
+	answer = unlisted.post("/api/stocks/analyze-all-stocks", `{}`).want(http.StatusCreated)
+	if q := unlisted.queued(answer.text("job_id")); len(q.Tickers) != 50 {
+		t.Errorf("of a market that cannot list: %d tickers", len(q.Tickers))
 	}
 	broken := newRig(t, func(c *api.Config) {
 		c.Lister = func(context.Context) ([]string, error) { return nil, errors.New("secret") }

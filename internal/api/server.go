@@ -46,7 +46,8 @@ type Config struct {
 	// Reader is the database as last recorded; a user that can only read is enough.
 	Reader store.Reader
 	// Lister lists every ticker of the market's provider: the meaning of the
-	// predecessor's submission without symbols. Nil: Universe stands for it.
+	// predecessor's submission without symbols. Nil, or an error that matches
+	// universe.ErrCannotList: Universe stands for it.
 	Lister func(ctx context.Context) ([]string, error)
 	// Universe is the universe used without a Lister; default nifty50.
 	Universe string

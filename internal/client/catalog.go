@@ -36,3 +36,30 @@ func (c *Client) Strategy(ctx context.Context, name string) (Strategy, error) {
 	err := c.call(ctx, call{http.MethodGet, "/api/v1/strategies/" + url.PathEscape(name), "", nil}, &one)
 	return one, err
 }
+
+// A Universe is a named list of tickers that a job can name.
+type Universe struct {
+	Name    string   `json:"name"`
+	Title   string   `json:"title,omitempty"`
+	Date    string   `json:"date,omitempty"` // of the constituents at hand
+	Count   int      `json:"count,omitempty"`
+	Origin  string   `json:"origin,omitempty"`  // only of one by itself: where its tickers come from
+	Warning string   `json:"warning,omitempty"` // why the list is older than it should be
+	Tickers []string `json:"tickers,omitempty"` // only of one by itself
+}
+
+// Universes returns the universes that the server knows, without their tickers.
+func (c *Client) Universes(ctx context.Context) ([]Universe, error) {
+	var list struct {
+		Items []Universe `json:"items"`
+	}
+	err := c.call(ctx, call{http.MethodGet, "/api/v1/universes", "", nil}, &list)
+	return list.Items, err
+}
+
+// Universe returns one universe with its tickers as they are now.
+func (c *Client) Universe(ctx context.Context, name string) (Universe, error) {
+	var one Universe
+	err := c.call(ctx, call{http.MethodGet, "/api/v1/universes/" + url.PathEscape(name), "", nil}, &one)
+	return one, err
+}

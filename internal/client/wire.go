@@ -32,6 +32,8 @@ type Accepted struct {
 	Total       int           `json:"total"`
 	Seq         uint64        `json:"seq"`
 	ParentJobID string        `json:"parent_job_id,omitempty"`
+	Universe    string        `json:"universe,omitempty"` // with the date of its list
+	Warning     string        `json:"warning,omitempty"`  // the list is older than it should be, and why
 }
 
 // A Job is a job as far as it has come.

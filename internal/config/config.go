@@ -142,7 +142,28 @@ func Require(value, flag, env, example string) error {
 
 // Symbols is what "all symbols" means where the api knows no market provider.
 type Symbols struct {
-	// SymbolsUniverse is the built-in universe that a submission on the
-	// predecessor's URL without symbols stands for.
+	// SymbolsUniverse is the universe that a submission on the predecessor's URL
+	// without symbols stands for.
 	SymbolsUniverse string `name:"symbols-universe" default:"nifty50" placeholder:"NAME" help:"Universe that a submission without symbols on the predecessor's URL stands for."`
+}
+
+// Strategies are the users' own, beside those built in.
+type Strategies struct {
+	// Strategies is a folder of files NAME.yaml or NAME.json, each of which is the
+	// strategy NAME. It must exist; what is in it may change at any time, and each
+	// request sees it as it is. A job carries its strategy whole.
+	Strategies string `name:"strategies" type:"path" placeholder:"DIR" help:"Folder of your own strategies, NAME.yaml or NAME.json."`
+}
+
+// Universes are the lists of tickers that exchanges publish.
+type Universes struct {
+	// UniverseDir keeps the lists that were fetched, a file each with its date. A
+	// list is fetched again when it is a day old; while that fails the kept one
+	// serves. A list that is put there by hand is used too. Without it the role
+	// keeps them in memory, the embedded mode in the data directory.
+	UniverseDir string `name:"universe-dir" type:"path" placeholder:"DIR" help:"Folder that keeps fetched universes; the data directory's universes when embedded, else memory."`
+	// UniverseNSEURL is where the lists of NSE are fetched, for a mirror.
+	UniverseNSEURL string `name:"universe-nse-url" placeholder:"URL" help:"Server of NSE's lists; the exchange's own by default."`
+	// UniverseNASDAQURL is where the lists of NASDAQ and NYSE are fetched, for a mirror.
+	UniverseNASDAQURL string `name:"universe-nasdaq-url" placeholder:"URL" help:"Folder of the lists of NASDAQ and NYSE; NASDAQ Trader's own by default."`
 }

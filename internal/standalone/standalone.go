@@ -25,8 +25,10 @@ import (
 	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
+	"github.com/tapedeck/tapedeck/internal/strategy/folder"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/pubsub"
+	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
 // Config is what a deck is made of. Log, DataDir, Listener and Provider are needed.
@@ -43,6 +45,11 @@ type Config struct {
 	// ReconcileEvery is the time between two looks for work that went missing.
 	ReconcileEvery time.Duration
 	AllowedHosts   []string
+	// Strategies are the users' own; nil: only those built in.
+	Strategies *folder.Folder
+	// Universes says where lists of tickers are fetched; they are kept in the
+	// data directory unless it names another.
+	Universes universe.Config
 
 	// NATSListen opens the embedded server to other programs; empty keeps it shut.
 	NATSListen string
@@ -56,6 +63,9 @@ type Config struct {
 
 // DatabaseFile is the name of the SQLite database in the data directory.
 const DatabaseFile = "tapedeck.db"
+
+// UniverseDir is the name of the folder of fetched universes in the data directory.
+const UniverseDir = "universes"
 
 // A Deck is everything in one process. Make it with Open, run it once.
 type Deck struct {
@@ -185,6 +195,8 @@ func (d *Deck) api() (daemon.Part, error) {
 		Tape:   stream.NewTape(js, d.log),
 		Reader: d.reading,
 		Hosts:  d.cfg.AllowedHosts,
+
+		Strategies: d.cfg.Strategies,
 	}
 	if d.server != nil {
 		config.SyncProfile = "always" // nats.conf says so, and a test holds it to that
@@ -192,6 +204,12 @@ func (d *Deck) api() (daemon.Part, error) {
 	if d.cfg.ListsTickers {
 		config.Lister = d.cfg.Provider.Tickers
 	}
+	lists := d.cfg.Universes
+	lists.Lister, lists.Log = config.Lister, d.log
+	if lists.Dir == "" {
+		lists.Dir = filepath.Join(d.cfg.DataDir, UniverseDir)
+	}
+	config.Universes = universe.Open(lists)
 	server := api.New(config)
 	return daemon.Part{Name: "api", Run: func(ctx context.Context) error { return server.Run(ctx, d.cfg.Listener) }}, nil
 }
