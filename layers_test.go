@@ -46,6 +46,8 @@ var layers = []layer{
 	{pkg: "internal/market/chain", own: []string{"internal/market"}},
 	{pkg: "internal/market/limit", own: []string{"internal/market"}},
 	{pkg: "internal/market/csvdir", own: []string{"internal/market", "internal/market/lru", "internal/ticker"}},
+	{pkg: "internal/market/nse", own: []string{"internal/calendar", "internal/market"}},
+	{pkg: "internal/market/nse/nsetest", own: []string{"internal/market/nse"}},
 	{pkg: "internal/market/synthetic", own: []string{"internal/market", "internal/ticker"}},
 	{pkg: "internal/market/source", own: []string{"internal/market", "internal/market/csvdir", "internal/market/synthetic"}},
 	{pkg: "internal/market/markettest", own: []string{"internal/market"}},
@@ -68,7 +70,7 @@ var layers = []layer{
 
 	// The stages. None imports another, but api its live feed.
 	{pkg: "internal/dispatcher", own: []string{"events", "internal/stream"}, libs: []string{nats}},
-	{pkg: "internal/analyzer", own: []string{"events", "internal/analysis", "internal/market", "internal/strategy", "internal/stream", "internal/stream/pubsub"}, libs: []string{nats, watermill}},
+	{pkg: "internal/analyzer", own: []string{"events", "internal/analysis", "internal/backtest/...", "internal/market", "internal/strategy", "internal/stream", "internal/stream/pubsub"}, libs: []string{nats, watermill}},
 	{pkg: "internal/recorder", own: []string{"events", "internal/store", "internal/stream", "internal/ticker"}, libs: []string{nats}},
 	{pkg: "internal/reconciler", own: []string{"events", "internal/store", "internal/stream"}},
 	{pkg: "internal/live", own: []string{"events", "internal/store", "internal/stream"}},

@@ -1,0 +1,238 @@
+package nse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/tapedeck/tapedeck/internal/market"
+)
+
+// errAbsent is the server's word that it has no file of a date.
+var errAbsent = errors.New("the exchange has no file of this date")
+
+// A client fetches daily files into the archive, politely.
+type client struct {
+	base    string
+	http    *http.Client
+	limiter market.Limiter
+	breaker *gobreaker.CircuitBreaker[[]byte]
+	decoder *decoder // its symbols are the archive's, so that checking a file costs no second numbering
+	dir     string
+	minRows int
+	now     func() time.Time
+	last    atomic.Value // string: how the last request failed
+	retry   time.Duration
+}
+
+func newClient(cfg Config, d *decoder) *client {
+	c := &client{
+		base: strings.TrimSuffix(cfg.BaseURL, "/"), http: cfg.HTTP, limiter: cfg.Limiter, decoder: d,
+		dir: cfg.Dir, minRows: cfg.MinRows, now: cfg.Now, retry: retryBase,
+	}
+	if c.http == nil {
+		c.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	c.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
+		Name:        providerName,
+		Timeout:     breakerTime,
+		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
+		IsSuccessful: func(err error) bool {
+			return err == nil || errors.Is(err, errAbsent) || errors.Is(err, context.Canceled)
+		},
+		// What the limiter refuses never reached the server.
+		IsExcluded: func(err error) bool { return errors.Is(err, errNoGrant) },
+	})
+	return c
+}
+
+// errNoGrant marks a request that the limiter did not grant.
+var errNoGrant = errors.New("no grant for a request")
+
+// fetch gets the file of a date into the archive. It fails with errAbsent when
+// the server has none, else with a *market.Error that may pass.
+func (c *client) fetch(ctx context.Context, d date) error {
+	exponential := backoff.NewExponentialBackOff()
+	exponential.InitialInterval, exponential.MaxInterval, exponential.Multiplier = c.retry, retryMax, 2
+	data, err := backoff.Retry(ctx, func() ([]byte, error) { return c.attempt(ctx, d) },
+		backoff.WithBackOff(exponential), backoff.WithMaxTries(fetchTries))
+	if err != nil {
+		return c.classify(ctx, d, err)
+	}
+	if err := writeFile(c.dir, fileName(d), data); err != nil {
+		return unavailable(fileName(d), fmt.Errorf("storing the file in the archive: %w", err))
+	}
+	return nil
+}
+
+// classify turns what is left of an error after all tries into the caller's.
+func (c *client) classify(ctx context.Context, d date, err error) error {
+	if errors.Is(err, errAbsent) {
+		return errAbsent
+	}
+	if ctx.Err() != nil {
+		return unavailable(c.url(d), errors.New("the provider was closed meanwhile"))
+	}
+	if met, ours := errors.AsType[*market.Error](err); ours {
+		return met
+	}
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		err = fmt.Errorf("the exchange's server failed %d times in a row and is left alone for %s (%w); last: %v", breakerFailures, breakerTime, err, c.last.Load())
+	}
+	return unavailable(c.url(d), fmt.Errorf("%w; or put the file into the archive's folder by hand", err))
+}
+
+// attempt asks once. What a second try cannot better is backoff.Permanent.
+func (c *client) attempt(ctx context.Context, d date) ([]byte, error) {
+	data, err := c.breaker.Execute(func() ([]byte, error) {
+		if err := c.limiter.Wait(ctx, providerName); err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoGrant, err)
+		}
+		data, err := c.request(ctx, d)
+		if err != nil {
+			c.last.Store(err.Error())
+		}
+		return data, err
+	})
+	switch {
+	case errors.Is(err, errAbsent), errors.Is(err, errNoGrant), isLimited(err), errors.Is(err, errRefused),
+		errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
+		return nil, backoff.Permanent(err)
+	}
+	return data, err
+}
+
+// errRefused is a 401 or 403: the same request will be refused again.
+var errRefused = errors.New("the exchange's server refuses requests from here")
+
+func isLimited(err error) bool {
+	met, ok := errors.AsType[*market.Error](err)
+	return ok && met.Code == market.CodeRateLimited
+}
+
+func (c *client) url(d date) string { return c.base + FilePath(d.time()) }
+
+// request makes one request and checks all of its answer.
+func (c *client) request(ctx context.Context, d date) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(d), nil)
+	if err != nil {
+		return nil, err
+	}
+	// The server refuses what does not look like a browser.
+	request.Header.Set("User-Agent", "Mozilla/5.0 (compatible; tapedeck; +https://github.com/tapedeck/tapedeck)")
+	request.Header.Set("Accept", "application/zip,application/octet-stream,*/*;q=0.8")
+	request.Header.Set("Accept-Language", "en-US,en;q=0.9")
+	request.Header.Set("Referer", "https://www.nseindia.com/all-reports")
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	switch {
+	case answer.StatusCode == http.StatusNotFound:
+		return nil, errAbsent
+	case answer.StatusCode == http.StatusTooManyRequests:
+		return nil, c.refused(ctx, d, answer.Header.Get("Retry-After"))
+	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+		return nil, fmt.Errorf("%w: %s", errRefused, answer.Status)
+	case answer.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the exchange's server answered %s", answer.Status)
+	}
+	data, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	if err := c.verify(data, d); err != nil {
+		return nil, fmt.Errorf("the answer is not the day's file: %w", err)
+	}
+	return data, nil
+}
+
+// refused tells everybody who shares the limiter to stay away.
+func (c *client) refused(ctx context.Context, d date, retryAfter string) error {
+	pause := refusedPause
+	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds > 0 {
+		pause = min(time.Duration(seconds)*time.Second, maxRefusedPause)
+	}
+	err := fmt.Errorf("the exchange's server asks for fewer requests; none for %s", pause)
+	if pausing := c.limiter.Pause(ctx, providerName, c.now().Add(pause)); pausing != nil {
+		err = fmt.Errorf("%w (telling the others: %w)", err, pausing)
+	}
+	return &market.Error{Code: market.CodeRateLimited, Where: c.url(d), Err: err}
+}
+
+// verify says why data is not the complete file of a date, or nothing.
+func (c *client) verify(data []byte, d date) error {
+	if len(data) > maxAnswerBytes {
+		return fmt.Errorf("larger than %d bytes", maxAnswerBytes)
+	}
+	text, err := unpack(data) // with length and checksum
+	if err != nil {
+		return err
+	}
+	content, err := c.decoder.decode(text, d)
+	if err != nil {
+		return err
+	}
+	bad := len(content.bad) + len(content.broken)
+	if len(content.rows) < c.minRows {
+		return fmt.Errorf("it holds %d shares, fewer than %d", len(content.rows), c.minRows)
+	}
+	if float64(bad) > maxBadShare*float64(len(content.rows)) {
+		return fmt.Errorf("%d of its rows are unreadable", bad)
+	}
+	return nil
+}
+
+// writeFile puts a file into the folder as a whole or not at all.
+func writeFile(dir, name string, data []byte) (err error) {
+	// Two programs may fetch one file: each writes beside under a name of its own.
+	beside := filepath.Join(dir, fmt.Sprintf(".%s.%08x.part", name, rand.Uint32()))
+	file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(beside)
+		}
+	}()
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if closing := file.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Rename(beside, filepath.Join(dir, name))
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes a rename last through a power failure.
+func syncDir(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}

@@ -1,0 +1,89 @@
+package nse
+
+import "time"
+
+const (
+	// DefaultHistory is how many of the archive's newest sessions are served
+	// unless Config says otherwise: four years, which is a backtest of three
+	// with its warm-up. Each costs about 0.1 MB once it has been read.
+	DefaultHistory = 1000
+	// MaxHistory is the most sessions that may be served: twenty years.
+	MaxHistory = 5000
+	// DefaultMinRows is how many shares a downloaded day must hold to enter the
+	// archive: the exchange has traded more than 1,300 a day since 2010, and a
+	// torn or foreign file holds far fewer.
+	DefaultMinRows = 1000
+	// maxBadShare is the share of unreadable rows above which a downloaded
+	// file is garbage and not a day with a few faults.
+	maxBadShare = 0.01
+
+	// maxFileBytes is the largest daily file, unpacked: the real ones stand
+	// near 1 MB, and an archive that unpacks without end cannot fill the memory.
+	maxFileBytes = 32 << 20
+	// maxRows is the most shares of one day; the exchange lists about 3,000.
+	maxRows = 60_000
+	// maxFiles is the most entries of the folder that are looked at: more than
+	// a century of sessions.
+	maxFiles = 50_000
+	// maxActionBytes is the largest file of corporate actions; the exchange's
+	// own for a year stands near 500 kB.
+	maxActionBytes = 16 << 20
+
+	// relistEvery is how often the folder is listed although its own time has
+	// not changed: a file rewritten in place does not change it.
+	relistEvery = 5 * time.Second
+	// recentDays is how many of the newest days say which symbols there are:
+	// hardly traded ones have no row on every day.
+	recentDays = 5
+	// slackSessions is how many sessions more than the bars asked for are
+	// fetched: holidays that the calendar did not know, and dropped ghosts.
+	slackSessions = 10
+	// maxHole is how many sessions in a row may lack a file before the history
+	// ends there: what is older belongs to another market.
+	maxHole = 20
+	// ghostShare is the share of a day's rows that must repeat the day before
+	// for the day to be a ghost. On a real session fewer than one share in a
+	// hundred repeats all prices and its volume.
+	ghostShare = 0.95
+	// ghostRows is how many rows both days must have for that to be said.
+	ghostRows = 5
+
+	// publishDelay is how long after a session's close its file is not asked
+	// for: the exchange publishes it two to three hours after.
+	publishDelay = 150 * time.Minute
+	// pendingEvery is how often a file is asked for that is not published yet.
+	pendingEvery = 15 * time.Minute
+	// recentAge is how old a session must be for a missing file to mean that
+	// there was none: files have come a day late.
+	recentAge = 72 * time.Hour
+	// maxAbsentRun is how many sessions in a row may have no file: the longest
+	// unplanned closure of the exchange was shorter.
+	maxAbsentRun = 5
+	// shownFailures is how many errors Update returns: they are mostly one.
+	shownFailures = 3
+	// concurrentFetches is how many files are fetched at a time: politeness is
+	// the limiter's, this hides the server's latency behind it.
+	concurrentFetches = 3
+	// fetchTries is how often one file is asked for before it has failed.
+	fetchTries = 4
+	// retryBase and retryMax bound the wait between those tries; it doubles,
+	// with jitter.
+	retryBase = 500 * time.Millisecond
+	retryMax  = 8 * time.Second
+	// requestTime is how long one answer may take: a file of 200 kB, slowly.
+	requestTime = 30 * time.Second
+	// maxAnswerBytes is the largest answer that is read; real ones stand near 200 kB.
+	maxAnswerBytes = 8 << 20
+	// failureHold is how long a file that could not be had is not asked for
+	// again: thousands of tickers wait for the same one.
+	failureHold = 20 * time.Second
+	// refusedPause is how long everybody who shares the limiter stays away
+	// after a 429 that does not say how long.
+	refusedPause = time.Minute
+	// maxRefusedPause is the longest pause that a Retry-After header may ask for.
+	maxRefusedPause = 15 * time.Minute
+	// breakerFailures is how many answers in a row must fail for the server to
+	// be left alone, and breakerTime for how long.
+	breakerFailures = 8
+	breakerTime     = time.Minute
+)

@@ -1,0 +1,294 @@
+package nse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tapedeck/tapedeck/internal/market"
+)
+
+// queue fetches days for all callers at once: each day once, the newest first,
+// whoever asked for it.
+type queue struct {
+	client   *client
+	calendar Calendar
+	history  int
+	now      func() time.Time
+	log      *slog.Logger
+	ctx      context.Context // ends with the provider
+	cancel   context.CancelFunc
+	workers  sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	open    map[date]*download
+	waiting []date             // not yet begun, oldest first
+	running int                // workers
+	settled map[date]time.Time // until when a day is not asked for again: not published yet
+	failed  map[date]failure
+	// doubtful are those of open of which the server has no file, while it is
+	// not clear what that means; newest is the newest file that there is.
+	doubtful []date
+	newest   date
+	// missing are the dates of which this process was told so; noted are those
+	// that the archive already had notes of.
+	missing map[date]bool
+	noted   map[date]struct{}
+}
+
+// A download is one day on its way.
+type download struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// A failure is a day that could not be had a moment ago.
+type failure struct {
+	until time.Time
+	err   error
+}
+
+func newQueue(c *client, cfg Config) *queue {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &queue{
+		client: c, calendar: cfg.Calendar, history: cfg.History, now: cfg.Now, log: cfg.Logger,
+		ctx: ctx, cancel: cancel,
+		open: map[date]*download{}, settled: map[date]time.Time{}, failed: map[date]failure{},
+		missing: map[date]bool{}, newest: everyDay,
+	}
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	q.cancel() // under the lock: no worker begins after Wait
+	q.mu.Unlock()
+	q.workers.Wait()
+}
+
+// fetch waits until the archive has the days that so many bars need, as far as
+// the exchange has them. It is nothing without Download.
+func (p *Provider) fetch(ctx context.Context, ticker string, bars int) error {
+	if p.queue == nil {
+		return nil
+	}
+	wanted, _, err := p.request(ticker, min(bars, p.archive.history)+slackSessions)
+	if err != nil {
+		return err
+	}
+	for _, d := range wanted {
+		if d == nil {
+			continue
+		}
+		select {
+		case <-d.done:
+		case <-ctx.Done():
+			return &market.Error{Code: market.CodeTimeout, Ticker: ticker, Err: fmt.Errorf(
+				"waiting for daily files from the exchange, which are fetched on: %w", ctx.Err())}
+		}
+		if d.err != nil {
+			return withTicker(d.err, ticker)
+		}
+	}
+	return nil
+}
+
+// request has what is missing of the newest n sessions fetched, and returns
+// what to wait for with the dates, the newest first.
+func (p *Provider) request(ticker string, n int) ([]*download, []date, error) {
+	v, err := p.view(ticker)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer v.root.Close()
+	newest := p.queue.calendar.LastClosed(p.queue.now().Add(-publishDelay))
+	sessions := p.queue.calendar.Sessions(newest.AddDate(0, 0, -daysFor(n)), newest)
+	var missing []date
+	for _, session := range sessions[max(0, len(sessions)-n):] {
+		d := dateOf(session)
+		_, has := v.has[d]
+		if _, absent := v.absent[d]; !has && !absent {
+			missing = append(missing, d)
+		}
+	}
+	if len(missing) == 0 {
+		return nil, nil, nil
+	}
+	have := everyDay
+	if len(v.days) > 0 {
+		have = v.days[len(v.days)-1].date
+	}
+	wanted := p.queue.request(missing, have, v.absent)
+	slices.Reverse(missing)
+	return wanted, missing, nil
+}
+
+// daysFor is a number of days that holds n sessions: of seven days at least
+// four and a half in every stretch, and two weeks for a stretch of holidays.
+func daysFor(n int) int { return n*14/9 + 14 }
+
+// request has the days fetched and returns what to wait for, the newest day
+// first. It is nil for a day that is not published yet: nobody waits for that.
+func (q *queue) request(days []date, newest date, noted map[date]struct{}) []*download {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.newest, q.noted = max(q.newest, newest), noted
+	now := q.now()
+	var wanted []*download
+	for _, d := range slices.Backward(days) {
+		one := q.open[d]
+		if one == nil && !q.settled[d].After(now) {
+			one = q.begin(d, now)
+		}
+		wanted = append(wanted, one)
+	}
+	for range min(concurrentFetches-q.running, len(q.waiting)) {
+		q.running++
+		q.workers.Go(q.work)
+	}
+	return wanted
+}
+
+// begin puts a day into the queue, or answers at once what is known of it.
+func (q *queue) begin(d date, now time.Time) *download {
+	one := &download{done: make(chan struct{})}
+	if was, ok := q.failed[d]; ok && was.until.After(now) {
+		one.err = was.err
+	} else if q.ctx.Err() != nil {
+		one.err = unavailable("", errors.New("the provider is closed"))
+	}
+	if one.err != nil {
+		close(one.done)
+		return one
+	}
+	q.open[d] = one
+	at, _ := slices.BinarySearch(q.waiting, d)
+	q.waiting = slices.Insert(q.waiting, at, d)
+	return one
+}
+
+// work fetches until nothing waits.
+func (q *queue) work() {
+	for {
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.running--
+			q.mu.Unlock()
+			return
+		}
+		d := q.waiting[len(q.waiting)-1]
+		q.waiting = q.waiting[:len(q.waiting)-1]
+		q.mu.Unlock()
+		q.finish(d, q.client.fetch(q.ctx, d))
+	}
+}
+
+// finish records how a day's download ended and lets the callers know.
+func (q *queue) finish(d date, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	switch {
+	case err == nil:
+		q.newest = max(q.newest, d)
+		q.settle(d, nil)
+	case !errors.Is(err, errAbsent):
+		q.settle(d, err)
+	case now.Sub(d.time()) < recentAge:
+		q.settled[d] = now.Add(pendingEvery)
+		q.settle(d, nil)
+	default:
+		q.doubtful = append(q.doubtful, d)
+	}
+	q.decide()
+}
+
+// decide settles the dates of which the exchange has no file. It takes its word
+// only when it has a newer file and no long run of them is missing: else it has
+// new names for its files, and what is missing is no holiday.
+func (q *queue) decide() {
+	q.doubtful = slices.DeleteFunc(q.doubtful, func(d date) bool {
+		switch {
+		case q.newest > d:
+			q.settle(d, q.markAbsent(d))
+		case len(q.open) > len(q.doubtful):
+			return false // the newer ones are still on their way
+		default:
+			q.settle(d, unavailable(absentName(d), errors.New(
+				"the exchange has no file of this session nor of a newer one; has it new names for them?")))
+		}
+		return true
+	})
+}
+
+// settle ends a day's download.
+func (q *queue) settle(d date, err error) {
+	if err != nil {
+		q.log.Warn("a daily file of NSE could not be had", "date", d.String(), "err", err)
+	}
+	one := q.open[d]
+	delete(q.open, d)
+	delete(q.failed, d)
+	if err != nil && q.ctx.Err() == nil {
+		q.failed[d] = failure{q.now().Add(failureHold), err}
+	}
+	one.err = err
+	close(one.done)
+}
+
+// markAbsent notes in the archive that a date had no session, so that it is
+// never asked for again.
+func (q *queue) markAbsent(d date) error {
+	q.missing[d] = true
+	run := 0
+	for _, session := range q.calendar.Sessions(d.time().AddDate(0, 0, -2*daysFor(maxAbsentRun)), d.time().AddDate(0, 0, 2*daysFor(maxAbsentRun))) {
+		if _, noted := q.noted[dateOf(session)]; noted || q.missing[dateOf(session)] {
+			run++
+		} else if run = 0; dateOf(session) > d {
+			break
+		}
+		if run > maxAbsentRun {
+			return unavailable(absentName(d), fmt.Errorf("the exchange has no files of more than %d sessions in a row, which are no holidays; "+
+				"ask for a shorter history, or put the files into the archive's folder by hand", maxAbsentRun))
+		}
+	}
+	text := fmt.Sprintf("the exchange had no file of this date on %s; delete this to ask again\n", q.now().UTC().Format(time.DateOnly))
+	if err := writeFile(q.client.dir, absentName(d), []byte(text)); err != nil {
+		return unavailable(absentName(d), fmt.Errorf("noting a date without a session: %w", err))
+	}
+	return nil
+}
+
+// Update fetches what is missing of the newest History sessions and returns
+// when that is done. After each day it calls progress (which may be nil) with
+// the day, how many are done and of how many. It goes on past days that fail,
+// and returns the first few of their errors.
+func (p *Provider) Update(ctx context.Context, progress func(day time.Time, n, of int)) error {
+	if p.queue == nil {
+		return &market.Error{Code: market.CodeInvalid, Err: errors.New("the archive is only read; updating it needs downloads")}
+	}
+	wanted, days, err := p.request("", p.archive.history)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for i, one := range wanted {
+		if one != nil {
+			select {
+			case <-one.done:
+			case <-ctx.Done():
+				return market.ContextError(ctx, "")
+			}
+			if one.err != nil && len(failed) < shownFailures {
+				failed = append(failed, one.err)
+			}
+		}
+		if progress != nil {
+			progress(days[i].time(), i+1, len(days))
+		}
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,291 @@
+package nse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tapedeck/tapedeck/internal/market"
+)
+
+// A walk collects one symbol's bars from the newest day of a snapshot back.
+type walk struct {
+	*view
+	ticker string
+	symbol string
+	id     uint32 // of the symbol, once a file with it has been read
+	known  bool
+
+	found  []traded // newest first
+	ghosts []date   // dropped ones between the days found
+	torn   []string // rows of nobody knows whom, on days without a row of this symbol
+	holes  holes
+
+	// What was met since the last day found: it matters if an older one comes.
+	pendingGhosts []date
+	pendingTorn   []string
+	pendingHoles  holes
+	pendingFault  error
+}
+
+// traded is one session of the symbol, as the file has it.
+type traded struct {
+	day    *day
+	line   uint32
+	isin   uint32
+	volume float64
+	prices
+	holes int // sessions without a file between this one and the next older one found
+}
+
+// holes are sessions without a file.
+type holes struct {
+	count int
+	after date // the newest day with a file before one of them
+}
+
+// collect walks until it has the bars asked for or the days are at their end.
+func (w *walk) collect(ctx context.Context, bars int) error {
+	for i := len(w.days) - 1; i >= 0 && len(w.found) < bars; i-- {
+		if err := market.ContextError(ctx, w.ticker); err != nil {
+			return err
+		}
+		if err := w.visit(i); err != nil {
+			return err
+		}
+		if w.snapshot.holes[i] > 0 {
+			w.pendingHoles.count += w.snapshot.holes[i]
+			w.pendingHoles.after = w.days[i-1].date
+		}
+	}
+	if len(w.found) == 0 && w.pendingFault != nil {
+		return w.pendingFault
+	}
+	return nil
+}
+
+// visit looks at one day.
+func (w *walk) visit(i int) error {
+	d := w.days[i]
+	c, err := w.load(i)
+	if err != nil {
+		if !isBadData(err) {
+			return withTicker(err, w.ticker)
+		}
+		if w.pendingFault == nil {
+			w.pendingFault = withTicker(err, w.ticker)
+		}
+		return nil
+	}
+	if w.ghost(i, c) {
+		w.pendingGhosts = append(w.pendingGhosts, d.date)
+		return nil
+	}
+	if !w.known {
+		w.id, w.known = w.decoder.symbols.find(w.symbol)
+	}
+	if !w.known {
+		return nil
+	}
+	if why, bad := c.bad[w.id]; bad {
+		return badData(w.ticker, fmt.Sprintf("%s:%d", d.name, why.line), why)
+	}
+	r := c.find(w.id)
+	if r == nil {
+		for _, why := range c.broken {
+			w.pendingTorn = append(w.pendingTorn, fmt.Sprintf("%s:%d", d.name, why.line))
+		}
+		return nil
+	}
+	if w.pendingFault != nil { // an unusable day lies within the window
+		return w.pendingFault
+	}
+	w.add(traded{day: d, line: r.line, isin: r.isin, volume: r.volume, prices: c.prices(w.id)})
+	return nil
+}
+
+// add takes a session, and with it what was met on the way to it.
+func (w *walk) add(t traded) {
+	if n := len(w.found); n > 0 {
+		w.found[n-1].holes = w.pendingHoles.count
+	}
+	if len(w.found) > 0 {
+		w.ghosts = append(w.ghosts, w.pendingGhosts...)
+		w.torn = append(w.torn, w.pendingTorn...)
+		w.holes.count += w.pendingHoles.count
+		if w.pendingHoles.count > 0 {
+			w.holes.after = w.pendingHoles.after
+		}
+	}
+	w.pendingGhosts, w.pendingTorn, w.pendingHoles = nil, nil, holes{}
+	w.found = append(w.found, t)
+}
+
+// series makes the series of what was found.
+func (w *walk) series(list []action) (market.Series, error) {
+	slices.Reverse(w.found) // and holes now lie before each one
+	bars := make([]market.Bar, len(w.found))
+	for i, t := range w.found {
+		bars[i] = market.Bar{Date: t.day.date.time(), Open: t.open, High: t.high, Low: t.low, Close: t.close, Volume: t.volume}
+	}
+	if _, err := market.Validate(w.ticker, bars); err != nil {
+		return market.Series{}, w.placed(err)
+	}
+	s := market.Series{
+		Ticker: w.ticker, Provider: providerName, Adjustment: market.AdjustmentSplits,
+		Currency: market.ListingCurrency(w.ticker), Bars: bars,
+	}
+	odd, err := w.adjust(&s, list)
+	if err != nil {
+		return market.Series{}, err
+	}
+	warnings, err := market.Validate(w.ticker, bars) // what adjustment made of them is valid too
+	if err != nil {
+		return market.Series{}, w.placed(err)
+	}
+	s.Warnings = slices.Concat(warnings, odd, w.warnings())
+	s.Notes = append(s.Notes, w.isins()...)
+	return s, nil
+}
+
+// placed says in which file and line the bar stands that err is about.
+func (w *walk) placed(err error) error {
+	bar, ok := errors.AsType[*market.BarError](err)
+	if !ok {
+		return err
+	}
+	t := w.found[bar.Index]
+	return badData(w.ticker, fmt.Sprintf("%s:%d", t.day.name, t.line), bar)
+}
+
+// adjust takes splits and bonuses out of the bars before them, and holds each
+// against the prices. The warnings are what is odd and no sign of one.
+func (w *walk) adjust(s *market.Series, list []action) (warnings []string, err error) {
+	for _, a := range list {
+		if a.wrong != "" && (a.ex == everyDay || a.ex > w.found[0].day.date && a.ex <= w.found[len(w.found)-1].day.date) {
+			return nil, badData(w.ticker, a.where, errors.New(a.wrong))
+		}
+	}
+	factor := ratio{1, 1} // what later actions divide this bar's prices by
+	for i := len(w.found) - 1; i >= 0; i-- {
+		if factor.num != factor.den {
+			scale(&s.Bars[i], factor.float())
+		}
+		if i == 0 {
+			break
+		}
+		here := during(list, w.found[i-1].day.date, w.found[i].day.date)
+		odd, err := w.check(i, here)
+		if err != nil {
+			return nil, err
+		}
+		if odd != "" {
+			warnings = append(warnings, odd)
+		}
+		for _, a := range slices.Backward(here) {
+			factor = ratio{factor.num * a.ratio.num, factor.den * a.ratio.den}.reduced()
+			if factor.num > math.MaxInt32 || factor.den > math.MaxInt32 {
+				return nil, badData(w.ticker, a.where, errors.New("the corporate actions of this ticker multiply beyond all measure"))
+			}
+			s.Notes = append(s.Notes, a.note())
+		}
+	}
+	slices.Reverse(s.Notes)
+	slices.Reverse(warnings)
+	return warnings, nil
+}
+
+// check holds the actions between two neighbouring bars, which may be none,
+// against what the later one says.
+func (w *walk) check(i int, here []action) (odd string, err error) {
+	older, newer := w.found[i-1], w.found[i]
+	s := step{close: older.close, prev: newer.prev, open: newer.open, holes: newer.holes}
+	on := newer.day.date
+	factor, said := ratio{1, 1}, false
+	for _, a := range here {
+		factor = ratio{factor.num * a.ratio.num, factor.den * a.ratio.den}.reduced()
+		said = said || a.kind != kindLeft
+	}
+	if said {
+		if factor.num != factor.den && !s.agrees(factor.float()) {
+			return "", badData(w.ticker, here[0].where, fmt.Errorf(
+				"%s on %s contradicts the prices: a close of %g, then a previous close of %g and an open of %g; correct the line, or say otherwise in actions.csv",
+				here[0].text, here[0].ex, s.close, s.prev, s.open))
+		}
+		return "", nil
+	}
+	if r, found := s.suspect(); found {
+		return "", badData(w.ticker, fmt.Sprintf("%s:%d", newer.day.name, newer.line), fmt.Errorf(
+			"a split or bonus of ratio %[1]s on %[2]s that no file of corporate actions explains: a close of %[3]g, then a previous close of %[4]g "+
+				"and an open of %[5]g; add the line %[6]s,%[2]s,split,%[1]s to actions.csv, or %[6]s,%[2]s,none, if prices really moved so",
+			r, on, s.close, s.prev, s.open, strings.TrimSuffix(w.ticker, tickerSuffix)))
+	}
+	return s.oddity(on), nil
+}
+
+// note says what was done about an action.
+func (a action) note() string {
+	switch a.kind {
+	case kindNone:
+		return fmt.Sprintf("%s: nothing taken out (%s)", a.ex, a.where)
+	case kindLeft:
+		return fmt.Sprintf("%s on %s left in the prices (%s)", a.text, a.ex, a.where)
+	}
+	return fmt.Sprintf("%s on %s taken out (%s)", a.text, a.ex, a.where)
+}
+
+// during returns the actions whose ex-date lies after one day and not after another.
+func during(list []action, after, upTo date) []action {
+	from, _ := slices.BinarySearchFunc(list, after+1, func(a action, d date) int { return int(int64(a.ex) - int64(d)) })
+	to, _ := slices.BinarySearchFunc(list, upTo+1, func(a action, d date) int { return int(int64(a.ex) - int64(d)) })
+	return list[from:to]
+}
+
+// scale expresses a bar in the shares of after a split by factor. Nothing is rounded.
+func scale(bar *market.Bar, factor float64) {
+	bar.Open /= factor
+	bar.High /= factor
+	bar.Low /= factor
+	bar.Close /= factor
+	bar.Volume *= factor
+}
+
+// warnings are what is odd about the days between the bars.
+func (w *walk) warnings() []string {
+	var list []string
+	if n := len(w.ghosts); n > 0 {
+		list = append(list, fmt.Sprintf("%d days that only repeat the day before were dropped, the first %s", n, slices.Min(w.ghosts)))
+	}
+	if w.holes.count > 0 {
+		list = append(list, fmt.Sprintf("no file for %d sessions, the first after %s", w.holes.count, w.holes.after))
+	}
+	if n := len(w.torn); n > 0 {
+		list = append(list, fmt.Sprintf("%d unreadable rows, perhaps of this ticker, on days without a bar, the first %s", n, w.torn[n-1]))
+	}
+	return list
+}
+
+// isins notes where the symbol's ISIN changed, as it does with the face value.
+func (w *walk) isins() []string {
+	var notes []string
+	for i := 1; i < len(w.found); i++ {
+		before, _ := w.decoder.isins.text(w.found[i-1].isin)
+		after, _ := w.decoder.isins.text(w.found[i].isin)
+		if before != after && before != "" && after != "" {
+			notes = append(notes, fmt.Sprintf("the ISIN became %s on %s, before it was %s", after, w.found[i].day.date, before))
+		}
+	}
+	return notes
+}
+
+func badData(ticker, where string, err error) error {
+	return &market.Error{Code: market.CodeBadData, Ticker: ticker, Where: where, Err: err}
+}
+
+func isBadData(err error) bool {
+	met, ok := errors.AsType[*market.Error](err)
+	return ok && met.Code == market.CodeBadData
+}
