@@ -74,7 +74,7 @@ var layers = []layer{
 	{pkg: "internal/recorder", own: []string{"events", "internal/store", "internal/stream", "internal/ticker"}, libs: []string{nats}},
 	{pkg: "internal/reconciler", own: []string{"events", "internal/store", "internal/stream"}},
 	{pkg: "internal/live", own: []string{"events", "internal/store", "internal/stream"}},
-	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/live", "internal/store", "internal/strategy/...", "internal/stream", "internal/ticker", "internal/universe"}, libs: []string{fiber}},
+	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/backtest/measure", "internal/live", "internal/store", "internal/strategy/...", "internal/stream", "internal/ticker", "internal/universe"}, libs: []string{fiber}},
 	{pkg: "internal/api/ui"},
 
 	// The HTTP API from outside, for the commands of users.

@@ -1,5 +1,5 @@
-// Package analyzer takes work items from the lanes, analyses each ticker, and
-// publishes exactly one outcome for it. Any number of analyzers run side by
+// Package analyzer takes work items from the lanes, analyses or
+// backtests each ticker, and publishes exactly one outcome for it. Any number of analyzers run side by
 // side; what keeps an outcome single is the tape's guard, not they.
 //
 // A message goes handler, publish, ack, in that order, on Watermill's Router:
@@ -47,7 +47,7 @@ type Config struct {
 	Provider market.Provider
 	Name     string // of this process, in outcomes: "analyzer-host-1234"
 
-	Clock       func() time.Time // default time.Now; only stamps outcomes
+	Clock       func() time.Time // default time.Now; stamps outcomes, and tells how far back a backtest must ask
 	AttemptTime time.Duration    // default AttemptTime
 }
 
@@ -118,6 +118,7 @@ func (a *Analyzer) handle(msg *message.Message) error {
 		return nil
 	}
 	if err := a.work(msg.Context(), item, pubsub.Attempts(msg)); err != nil {
+		pubsub.RetryAfter(msg, Wait(err, item.Deadline.Sub(a.now())))
 		return fmt.Errorf("job %s, ticker %s, attempt %d: %w", item.JobID, item.Ticker, pubsub.Attempts(msg), err)
 	}
 	return nil

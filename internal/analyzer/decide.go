@@ -3,6 +3,7 @@ package analyzer
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/analysis"
@@ -29,6 +30,18 @@ func Decide(attempt int, err error) Action {
 		Code:    code,
 		Message: events.CleanText(err.Error()),
 	}
+}
+
+// Wait is how long, besides the subscriber's own spacing, an attempt that
+// failed with err had better not be repeated: what the provider says, so that a
+// pause does not eat the attempts up, but not beyond what is left until the
+// deadline, when the ticker is to fail.
+func Wait(err error, left time.Duration) time.Duration {
+	var data *market.Error
+	if !errors.As(err, &data) {
+		return 0
+	}
+	return max(0, min(data.RetryAfter, left))
 }
 
 // classify maps an error of the provider or the analysis to its failure code.

@@ -15,8 +15,13 @@ import (
 // errJobLost says that the tape no longer has the JobQueued of a work item.
 var errJobLost = errors.New("the tape does not have this job's JobQueued event")
 
-// jobs remembers what analyzers need of a job beyond its work items: the
-// strategy, read once, and whether it was cancelled, asked at most once per
+// A plan is what analyzers need of a job beyond its work items.
+type plan struct {
+	doc    strategy.Document
+	window *events.Backtest // of a backtest
+}
+
+// jobs remembers the plan of each job, read once, and whether it was cancelled, asked at most once per
 // CancelCheck. What a cancelled job has left in the work queue is purged.
 type jobs struct {
 	tape Tape
@@ -30,7 +35,7 @@ type jobs struct {
 
 type entry struct {
 	mu        sync.Mutex // guards the rest; held while the tape is asked
-	document  *strategy.Document
+	plan      *plan
 	cancelled bool
 	checked   time.Time
 }
@@ -39,9 +44,9 @@ func newJobs(tape Tape, work Work, now func() time.Time) *jobs {
 	return &jobs{tape: tape, work: work, now: now, entries: map[string]*entry{}}
 }
 
-// look returns the job's strategy, or cancelled. errJobLost and errors of the
+// look returns the job's plan, or cancelled. errJobLost and errors of the
 // strategy document are final, others may pass.
-func (j *jobs) look(ctx context.Context, id string) (doc strategy.Document, cancelled bool, err error) {
+func (j *jobs) look(ctx context.Context, id string) (p plan, cancelled bool, err error) {
 	e := j.entry(id)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -49,27 +54,27 @@ func (j *jobs) look(ctx context.Context, id string) (doc strategy.Document, canc
 		switch _, err := j.tape.JobEvent(ctx, id, "cancelled"); {
 		case err == nil:
 			if err := j.work.Purge(ctx, id); err != nil {
-				return strategy.Document{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
+				return plan{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
 			}
 			e.cancelled = true
 		case errors.Is(err, events.ErrMalformed): // the recorder set it aside: nothing is cancelled by it
 		case !errors.Is(err, stream.ErrNotFound):
-			return strategy.Document{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
+			return plan{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
 		}
 		e.checked = j.now()
 	}
 	if e.cancelled {
-		return strategy.Document{}, true, nil
+		return plan{}, true, nil
 	}
-	if e.document == nil {
-		if e.document, err = j.read(ctx, id); err != nil {
-			return strategy.Document{}, false, err
+	if e.plan == nil {
+		if e.plan, err = j.read(ctx, id); err != nil {
+			return plan{}, false, err
 		}
 	}
-	return *e.document, false, nil
+	return *e.plan, false, nil
 }
 
-func (j *jobs) read(ctx context.Context, id string) (*strategy.Document, error) {
+func (j *jobs) read(ctx context.Context, id string) (*plan, error) {
 	recorded, err := j.tape.JobEvent(ctx, id, "queued")
 	if errors.Is(err, stream.ErrNotFound) || errors.Is(err, events.ErrMalformed) {
 		return nil, fmt.Errorf("%w: %w", errJobLost, err)
@@ -85,7 +90,7 @@ func (j *jobs) read(ctx context.Context, id string) (*strategy.Document, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errStrategy, err)
 	}
-	return &doc, nil
+	return &plan{doc: doc, window: queued.Backtest}, nil
 }
 
 func (j *jobs) entry(id string) *entry {

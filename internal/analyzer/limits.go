@@ -14,6 +14,13 @@ const (
 	// with its own retries fits in, a hang does not hold a slot for ever.
 	AttemptTime = 60 * time.Second
 
+	// MaxBacktestBars is the most bars that a backtest asks of a provider, those
+	// before its window included: twenty years of sessions.
+	MaxBacktestBars = 5000
+	// spareSessions is how many more bars than weekdays are asked for: exchanges
+	// open on a few Saturdays and Sundays in twenty years.
+	spareSessions = 10
+
 	// BatchMessages is the most outcomes in one atomic batch: half the
 	// server's limit, committed in about 10 ms.
 	BatchMessages = 500

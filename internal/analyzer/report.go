@@ -10,7 +10,7 @@ import (
 const dayLayout = "2006-01-02"
 
 // wireReport is the one place where an analysis' report becomes the event's.
-func wireReport(r analysis.Report) events.Report {
+func wireReport(r analysis.Report, notes []string) events.Report {
 	report := events.Report{
 		TradingDay: day(r.TradingDay),
 		Verdict:    events.Verdict(r.Verdict),
@@ -21,16 +21,7 @@ func wireReport(r analysis.Report) events.Report {
 		Plan:       events.Plan(r.Plan),
 		Numbers:    events.Numbers(r.Numbers),
 		Indicators: make([]events.Indicator, len(r.Indicators)),
-		Lineage: events.Lineage{
-			Provider:   r.Lineage.Provider,
-			Synthetic:  r.Lineage.Synthetic,
-			Adjustment: string(r.Lineage.Adjustment),
-			Currency:   r.Lineage.Currency,
-			Bars:       r.Lineage.Bars,
-			FirstBar:   day(r.Lineage.FirstBar),
-			LastBar:    day(r.Lineage.LastBar),
-			Warnings:   clean(r.Lineage.Warnings),
-		},
+		Lineage:    wireLineage(r.Lineage, notes),
 	}
 	for i, in := range r.Indicators {
 		report.Indicators[i] = events.Indicator{
@@ -48,6 +39,22 @@ func wireReport(r analysis.Report) events.Report {
 		}
 	}
 	return report
+}
+
+// wireLineage takes the notes of the series itself: they say how it came
+// about, not how it was read.
+func wireLineage(l analysis.Lineage, notes []string) events.Lineage {
+	return events.Lineage{
+		Provider:   l.Provider,
+		Synthetic:  l.Synthetic,
+		Adjustment: string(l.Adjustment),
+		Currency:   l.Currency,
+		Bars:       l.Bars,
+		FirstBar:   day(l.FirstBar),
+		LastBar:    day(l.LastBar),
+		Warnings:   clean(l.Warnings),
+		Notes:      clean(notes),
+	}
 }
 
 func day(t time.Time) string { return t.Format(dayLayout) }

@@ -302,10 +302,17 @@ func TestNack(t *testing.T) {
 	if pubsub.Attempts(msg) != 2 {
 		t.Errorf("attempt %d, want 2", pubsub.Attempts(msg))
 	}
+	begin = time.Now()
+	pubsub.RetryAfter(msg, 300*time.Millisecond)
+	msg.Nack()
+	msg = next(t, messages)
+	if wait := time.Since(begin); wait < 500*time.Millisecond {
+		t.Errorf("it came again after %s, before what was asked for", wait)
+	}
 	msg.Ack()
 	mu.Lock()
 	defer mu.Unlock()
-	if len(asked) != 1 || asked[0] != 1 {
+	if len(asked) != 2 || asked[0] != 1 || asked[1] != 2 {
 		t.Errorf("the wait was asked for with %v deliveries", asked)
 	}
 }

@@ -15,6 +15,8 @@ const (
 	MetaSubject  = "tapedeck-subject"  // the NATS subject
 	MetaSeq      = "tapedeck-seq"      // the stream's sequence, decimal
 	MetaAttempts = "tapedeck-attempts" // deliveries of this message so far, from 1, decimal
+
+	metaRetryAfter = "tapedeck-retry-after" // see RetryAfter; nanoseconds, decimal
 )
 
 // Attempts is how often the message was delivered, this time included.
@@ -22,6 +24,16 @@ func Attempts(msg *message.Message) int { return metaInt(msg, MetaAttempts) }
 
 // Seq is the message's sequence in its stream.
 func Seq(msg *message.Message) uint64 { return uint64(metaInt(msg, MetaSeq)) }
+
+// RetryAfter says, before the handler fails, that to bring the message again
+// earlier than this is in vain: the wait after its Nack is that much longer.
+func RetryAfter(msg *message.Message, wait time.Duration) {
+	msg.Metadata.Set(metaRetryAfter, strconv.FormatInt(int64(max(wait, 0)), 10))
+}
+
+func retryAfter(msg *message.Message) time.Duration {
+	return time.Duration(metaInt(msg, metaRetryAfter))
+}
 
 // Subject is the NATS subject that the message was stored under.
 func Subject(msg *message.Message) string { return msg.Metadata.Get(MetaSubject) }

@@ -192,7 +192,7 @@ func (p *pump) work(d delivery) {
 			p.answer(d, ackBytes)
 			return
 		case <-msg.Nacked():
-			p.answer(d, nakBytes(p.cfg.Backoff(d.meta.NumDelivered)))
+			p.answer(d, nakBytes(retryAfter(msg)+p.cfg.Backoff(d.meta.NumDelivered)))
 			return
 		case <-beat.C:
 			p.answer(d, progressBytes)
