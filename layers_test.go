@@ -43,6 +43,7 @@ var layers = []layer{
 	{pkg: "internal/market", own: []string{"internal/ticker"}},
 	{pkg: "internal/market/lru"},
 	{pkg: "internal/market/shared", own: []string{"internal/market", "internal/market/limit", "internal/stream"}},
+	{pkg: "internal/market/cache", own: []string{"internal/calendar", "internal/market", "internal/market/lru", "internal/ticker"}},
 	{pkg: "internal/market/chain", own: []string{"internal/market"}},
 	{pkg: "internal/market/limit", own: []string{"internal/market"}},
 	{pkg: "internal/market/csvdir", own: []string{"internal/market", "internal/market/lru", "internal/ticker"}},
