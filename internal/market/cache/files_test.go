@@ -72,13 +72,13 @@ func TestFilesAreBounded(t *testing.T) {
 	ok(t, err)
 	value := make([]byte, 1000)
 	ok(t, files.Put(t.Context(), "first", value, time.Now().Add(time.Hour)))
-	ok(t, files.Put(t.Context(), "expired", value, time.Now().Add(-time.Hour)))
+	ok(t, files.Put(t.Context(), "expired", make([]byte, 3000), time.Now().Add(-time.Hour)))
 	for i := range 100 {
 		ok(t, files.Put(t.Context(), fmt.Sprint(i), value, time.Now().Add(time.Hour)))
 		if got := folderBytes(t, dir); got > most {
 			t.Fatalf("%d bytes after %d puts", got, i+3)
 		}
-		if _, found, _ := files.Get(t.Context(), "first"); i == 15 && !found {
+		if _, found, _ := files.Get(t.Context(), "first"); i == 16 && !found {
 			t.Error("a valid one went before the expired one")
 		}
 	}
