@@ -52,8 +52,9 @@ func newClient(cfg Config, d *decoder) *client {
 		IsSuccessful: func(err error) bool {
 			return err == nil || errors.Is(err, errAbsent) || errors.Is(err, context.Canceled)
 		},
-		// What the limiter refuses never reached the server.
-		IsExcluded: func(err error) bool { return errors.Is(err, errNoGrant) },
+		// What the limiter refuses never reached the server, and a 429 is the
+		// limiter's to heed.
+		IsExcluded: func(err error) bool { return errors.Is(err, errNoGrant) || isLimited(err) },
 	})
 	return c
 }
@@ -94,7 +95,8 @@ func (c *client) classify(ctx context.Context, d date, err error) error {
 	return unavailable(c.url(d), fmt.Errorf("%w; or put the file into the archive's folder by hand", err))
 }
 
-// attempt asks once. What a second try cannot better is backoff.Permanent.
+// attempt asks once. What a second try cannot better is backoff.Permanent; after
+// a 429 the limiter holds the next try back for as long as the server asked.
 func (c *client) attempt(ctx context.Context, d date) ([]byte, error) {
 	data, err := c.breaker.Execute(func() ([]byte, error) {
 		if err := c.limiter.Wait(ctx, providerName); err != nil {
@@ -107,7 +109,7 @@ func (c *client) attempt(ctx context.Context, d date) ([]byte, error) {
 		return data, err
 	})
 	switch {
-	case errors.Is(err, errAbsent), errors.Is(err, errNoGrant), isLimited(err), errors.Is(err, errRefused),
+	case errors.Is(err, errAbsent), errors.Is(err, errNoGrant), errors.Is(err, errRefused),
 		errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
 		return nil, backoff.Permanent(err)
 	}

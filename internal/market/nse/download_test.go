@@ -157,7 +157,7 @@ func TestAnswersThatStayBad(t *testing.T) {
 		most   int // requests
 	}{
 		{"403", nsetest.Forbidden, market.CodeUnavailable, "refuses requests from here", 3},
-		{"429", nsetest.TooMany, market.CodeRateLimited, "asks for fewer requests; none for 1s", 3},
+		{"429", nsetest.TooMany, market.CodeRateLimited, "asks for fewer requests; none for 1s", 12},
 		{"page", nsetest.Page, market.CodeUnavailable, "is not the day's file", 12},
 	} {
 		t.Run(test.name, func(t *testing.T) {

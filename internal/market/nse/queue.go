@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -182,8 +184,17 @@ func (q *queue) work() {
 		d := q.waiting[len(q.waiting)-1]
 		q.waiting = q.waiting[:len(q.waiting)-1]
 		q.mu.Unlock()
-		q.finish(d, q.client.fetch(q.ctx, d))
+		q.finish(d, q.get(d))
 	}
+}
+
+// get fetches a day, unless somebody else has put its file there meanwhile:
+// several programs may share the archive.
+func (q *queue) get(d date) error {
+	if _, err := os.Stat(filepath.Join(q.client.dir, fileName(d))); err == nil {
+		return nil
+	}
+	return q.client.fetch(q.ctx, d)
 }
 
 // finish records how a day's download ended and lets the callers know.
