@@ -38,7 +38,8 @@ func missing() *http.Response {
 	return answer(http.StatusNotFound, "application/json", `{"chart":{"result":null,"error":{"code":"Not Found","description":"No data found"}}}`)
 }
 
-// A script is one host's answers, changed as the test goes on, and what was asked.
+// A script is one host's answers, nil for a hang, changed as the test goes on,
+// and what was asked.
 type script struct {
 	answer func() *http.Response
 	asked  []time.Duration // since the start
@@ -55,7 +56,11 @@ func bubble(t *testing.T, body func(t *testing.T, p *yahoo.Provider, limiter *re
 			for i, name := range names {
 				if r.URL.Host == name {
 					scripts[i].asked = append(scripts[i].asked, time.Since(began))
-					return scripts[i].answer(), nil
+					if response := scripts[i].answer(); response != nil {
+						return response, nil
+					}
+					<-r.Context().Done()
+					return nil, r.Context().Err()
 				}
 			}
 			panic("asked " + r.URL.Host)
@@ -164,6 +169,67 @@ func TestBreakerCountsServersFaultsAlone(t *testing.T) {
 		host.answer = fine
 		if err := daily(t, p); err != nil {
 			t.Error(err)
+		}
+	}, host)
+}
+
+// Neither a refusal nor a caller who left says that the host is well again.
+func TestBreakerIsNotCalmedByRefusals(t *testing.T) {
+	host := &script{answer: broken}
+	bubble(t, func(t *testing.T, p *yahoo.Provider, _ *recorder) {
+		for range 3 { // 9 in a row
+			_ = daily(t, p)
+		}
+		host.answer = func() *http.Response { return nil }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := p.Daily(ctx, "X", 1)
+		wantError(t, err, market.CodeTimeout, "deadline exceeded")
+		host.answer = refused
+		fault := wantError(t, daily(t, p), market.CodeRateLimited, "")
+		time.Sleep(fault.RetryAfter)
+		host.answer = broken
+		before := len(host.asked)
+		wantError(t, daily(t, p), market.CodeUnavailable, "the next goes out at")
+		if n := len(host.asked) - before; n != 1 {
+			t.Errorf("%d requests until the breaker opened, want the tenth alone", n)
+		}
+	}, host)
+}
+
+// A host that does not answer is a host that fails.
+func TestBreakerCountsHangs(t *testing.T) {
+	host := &script{answer: func() *http.Response { return nil }}
+	bubble(t, func(t *testing.T, p *yahoo.Provider, _ *recorder) {
+		for range 3 {
+			wantError(t, daily(t, p), market.CodeTimeout, "no answer within 12s")
+		}
+		wantError(t, daily(t, p), market.CodeUnavailable, "the next goes out at")
+		if len(host.asked) != 10 {
+			t.Errorf("%d requests until the breaker opened, want 10", len(host.asked))
+		}
+	}, host)
+}
+
+// An answer to what went out before a refusal does not end the refusals.
+func TestPausesOutliveLateAnswers(t *testing.T) {
+	host := &script{}
+	bubble(t, func(t *testing.T, p *yahoo.Provider, limiter *recorder) {
+		late := make(chan *http.Response)
+		host.answer = func() *http.Response { return <-late }
+		done := make(chan error, 1)
+		go func() { done <- daily(t, p) }()
+		synctest.Wait()
+		host.answer = refused
+		fault := wantError(t, daily(t, p), market.CodeRateLimited, "")
+		late <- fine()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(fault.RetryAfter)
+		wantError(t, daily(t, p), market.CodeRateLimited, "")
+		if n := len(limiter.pauses); n != 2 || limiter.pauses[1].Round(time.Second) != 2*time.Minute {
+			t.Errorf("pauses %v, want the second of 2 minutes", limiter.pauses)
 		}
 	}, host)
 }

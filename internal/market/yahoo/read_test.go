@@ -128,12 +128,12 @@ func TestNullsAndRepeats(t *testing.T) {
 			repeat(c, 4, pointer(1004))
 		}, "24 25 26 27 28", nil},
 		{"the second of two has no prices", func(c *yahootest.Chart) {
-			repeat(c, 4, nil)
+			repeat(c, 4, pointer(5000))
 			c.Indicators.Quote[0].Close[5] = nil
 		}, "24 25 26 27 28", nil},
 		{"the first of two has no prices", func(c *yahootest.Chart) {
 			repeat(c, 4, pointer(1004))
-			c.Indicators.Quote[0].Close[4] = nil
+			c.Indicators.Quote[0].Close[4], c.Indicators.Quote[0].Volume[4] = nil, pointer(5000)
 		}, "24 25 26 27 28", nil},
 	}
 	whole, err := odd(t, "X", func(*yahootest.Chart) {})
@@ -345,7 +345,7 @@ func TestSplits(t *testing.T) {
 // Dividends come out of all prices of a bar alike, and only when asked for.
 func TestDividends(t *testing.T) {
 	s := yahootest.New(t, yahootest.Config{Now: fixed(friday), Dividends: map[string][]yahootest.Dividend{
-		"AAPL": {{Date: day(2026, 8, 20), Amount: 50}, {Date: day(2025, 8, 20), Amount: 50}},
+		"AAPL": {{Date: day(2026, 8, 20), Amount: 50}, {Date: day(2026, 3, 20), Amount: 50}}, // the second before the bars
 	}})
 	plain := bars(t, open(t, friday, nil, s.URL), "AAPL", 100)
 	if plain.Adjustment != market.AdjustmentSplits || plain.Notes != nil {
@@ -376,6 +376,14 @@ func TestDividends(t *testing.T) {
 	s = yahootest.New(t, yahootest.Config{Now: fixed(friday), Edit: func(_ string, c *yahootest.Chart) { c.Indicators.AdjClose = nil }})
 	_, err := open(t, friday, func(c *yahoo.Config) { c.Adjustment = market.AdjustmentSplitsDividends }, s.URL).Daily(t.Context(), "AAPL", 10)
 	wantError(t, err, market.CodeBadData, "no adjusted closes")
+	s2 := yahootest.New(t, yahootest.Config{Now: fixed(friday), Edit: func(_ string, c *yahootest.Chart) {
+		column := c.Indicators.AdjClose[0].AdjClose
+		column[len(column)-2] = nil
+	}})
+	gap := bars(t, open(t, friday, func(c *yahoo.Config) { c.Adjustment = market.AdjustmentSplitsDividends }, s2.URL), "AAPL", 10)
+	if diff := cmp.Diff([]string{"1 days without prices left out: 2026-08-27"}, gap.Warnings); diff != "" {
+		t.Errorf("an adjusted close is null: warnings (-want +got)\n%s", diff)
+	}
 	if _, err := open(t, friday, nil, s.URL).Daily(t.Context(), "AAPL", 10); err != nil {
 		t.Errorf("without adjusted closes, which are not needed: %v", err)
 	}

@@ -32,6 +32,7 @@ func TestFaults(t *testing.T) {
 		{yahootest.BadGateway, market.CodeUnavailable, "status 502", 3},
 		{yahootest.Blocked, market.CodeUnavailable, "status 403", 3},
 		{yahootest.Outage, market.CodeUnavailable, "the outage page", 3},
+		{yahootest.Consent, market.CodeUnavailable, `status 200 with "text/html; charset=UTF-8" instead of JSON: <!DOCTYPE html>`, 3},
 		{yahootest.Garbage, market.CodeUnavailable, "JSON that is not the endpoint's", 3},
 		{yahootest.ErrorInside, market.CodeUnavailable, `yahoo says "Internal Error": "try later"`, 3},
 		{yahootest.Truncated, market.CodeUnavailable, "reading the answer: unexpected EOF", 3},
@@ -176,6 +177,39 @@ func TestGrants(t *testing.T) {
 	p := open(t, friday, func(c *yahoo.Config) { limiter = newRecorder(t); c.Limiter = limiter }, s.URL)
 	if _, err := p.Daily(t.Context(), "X", 1); err == nil || limiter.waits != len(s.Requests()) {
 		t.Errorf("%d grants for %d requests, %v", limiter.waits, len(s.Requests()), err)
+	}
+}
+
+// A limiter that says that there is a pause, but not until when.
+type vague struct {
+	mu     sync.Mutex // guards paused
+	paused bool
+}
+
+func (v *vague) Wait(context.Context, string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.paused {
+		return &market.Error{Code: market.CodeRateLimited, Err: errors.New("paused")}
+	}
+	return nil
+}
+
+func (v *vague) Pause(context.Context, string, time.Time) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.paused = true
+	return nil
+}
+
+func TestRetryAfterOfOurOwnPause(t *testing.T) {
+	s := yahootest.New(t, yahootest.Config{Now: fixed(friday), Plan: []yahootest.Fault{{Kind: yahootest.RateLimited}}})
+	p := open(t, friday, func(c *yahoo.Config) { c.Limiter, c.FirstPause = &vague{}, time.Hour }, s.URL)
+	for range 2 {
+		_, err := p.Daily(t.Context(), "X", 1)
+		if fault := wantError(t, err, market.CodeRateLimited, ""); fault.RetryAfter < 50*time.Minute {
+			t.Errorf("again in %s, want an hour", fault.RetryAfter)
+		}
 	}
 }
 

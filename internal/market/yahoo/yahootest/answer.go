@@ -36,6 +36,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page(w, http.StatusForbidden, "Access Denied")
 	case Outage:
 		page(w, http.StatusOK, "Yahoo! - Will be right back...")
+	case Consent:
+		page(w, http.StatusOK, "Before you continue")
 	case Garbage:
 		w.Header().Set("Content-Type", jsonType)
 		_, _ = io.WriteString(w, `{"chart":{"result":[{"meta":{"curr`+"\x00\xff\xfe<<<")

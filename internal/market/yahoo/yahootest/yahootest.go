@@ -29,6 +29,7 @@ const (
 	BadGateway  Kind = "502"         // an HTML page
 	Garbage     Kind = "garbage"     // 200 and JSON that breaks off into noise
 	Outage      Kind = "outage"      // 200 and the page that says 'Will be right back'
+	Consent     Kind = "consent"     // 200 and an HTML page to agree to something
 	Truncated   Kind = "truncated"   // the connection ends within the body
 	Reset       Kind = "reset"       // the connection is reset instead of an answer
 	Hang        Kind = "hang"        // nothing, until the client leaves
