@@ -1,5 +1,5 @@
 // Package analysis turns the bars of one ticker and a strategy into a report:
-// twelve indicators that vote, a score, a verdict and a plan. It is pure: no
+// thirteen indicators that vote, a score, a verdict and a plan. It is pure: no
 // clock, random, cache or I/O, so the same input always gives the same report.
 package analysis
 
@@ -78,8 +78,10 @@ func Analyze(series market.Series, doc strategy.Document, p Params) (Report, err
 		Indicators: indicators,
 		Lineage:    lineage(series, exchange),
 	}
+	low, high, spanned := c.extremes(doc.Risk.Stop.Lookback)
 	plan, impossible := draft(sideOf(verdict), levelsInput{
-		close: last.Close, atr: atr(c, doc), tick: exchange.Tick, risk: doc.Risk, minRiskReward: p.MinRiskReward,
+		close: last.Close, atr: atr(c, doc), low: low, high: high, spanned: spanned,
+		tickAt: exchange.TickAt, risk: doc.Risk, minRiskReward: p.MinRiskReward,
 	})
 	if impossible != "" {
 		warnings = append(warnings, impossible)
@@ -122,6 +124,7 @@ func lineage(series market.Series, exchange ticker.Exchange) Lineage {
 		FirstBar:   series.Bars[0].Date,
 		LastBar:    series.Bars[len(series.Bars)-1].Date,
 		Warnings:   append([]string{}, series.Warnings...),
+		Notes:      append([]string{}, series.Notes...),
 	}
 	if l.Currency == "" {
 		l.Currency = exchange.Currency

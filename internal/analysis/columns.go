@@ -34,6 +34,7 @@ const (
 	kernelADX
 	kernelATR
 	kernelSAR
+	kernelSupertrend
 	kernelBollinger
 	kernelStochastic
 	kernelCCI
@@ -137,6 +138,14 @@ func (c *columns) sar(step, limit float64) float64 {
 	})[0]
 }
 
+func (c *columns) supertrend(period int, multiplier float64) (line, trend float64) {
+	v := c.once(kernelSupertrend, [3]float64{float64(period), multiplier}, func() [3]float64 {
+		line, trend := indicator.Supertrend(c.high, c.low, c.close, period, multiplier)
+		return [3]float64{last(line), last(trend)}
+	})
+	return v[0], v[1]
+}
+
 func (c *columns) bollinger(period int, deviations float64) (upper, middle, lower float64) {
 	v := c.once(kernelBollinger, [3]float64{float64(period), deviations}, func() [3]float64 {
 		upper, middle, lower := indicator.BollingerBands(tail(c.close, period), period, deviations)
@@ -176,6 +185,17 @@ func (c *columns) cmf(period int) float64 {
 func (c *columns) mfi(period int) float64 {
 	n := period + 1
 	return last(indicator.MFI(tail(c.high, n), tail(c.low, n), tail(c.close, n), tail(c.volume, n), period))
+}
+
+// extremes returns the lowest low and the highest high of the last bars, of all
+// if there are fewer, and how many that are.
+func (c *columns) extremes(bars int) (low, high float64, spanned int) {
+	lows, highs := tail(c.low, bars), tail(c.high, bars)
+	low, high = lows[0], highs[0]
+	for i := range lows {
+		low, high = min(low, lows[i]), max(high, highs[i])
+	}
+	return low, high, len(lows)
 }
 
 // ranged reports whether the period bars that end back bars before the last

@@ -74,7 +74,12 @@ func drawStrategy(t *rapid.T) strategy.Document {
 	case "sell":
 		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: 0.99, StrongSell: -0.5}
 	}
-	d.Risk.Stop.Method = rapid.SampledFrom([]string{strategy.StopFixed, strategy.StopATR}).Draw(t, "method")
+	d.Risk.Stop.Method = rapid.SampledFrom([]string{strategy.StopFixed, strategy.StopATR, strategy.StopStructure}).Draw(t, "method")
+	d.Risk.Stop.Lookback = rapid.IntRange(2, 250).Draw(t, "lookback")
+	d.Risk.Stop.BufferATR = rapid.SampledFrom([]float64{0, 0.1, 1, 5}).Draw(t, "buffer")
+	d.Risk.Stop.FloorPercent = rapid.Float64Range(0.1, 50).Draw(t, "floor")
+	d.Risk.Stop.CapPercent = rapid.Float64Range(d.Risk.Stop.FloorPercent, 50).Draw(t, "cap")
+	d.Indicators.Supertrend.Weight = rapid.SampledFrom([]float64{0, 1, 10}).Draw(t, "supertrend")
 	d.Risk.Stop.Percent = rapid.Float64Range(0.1, 50).Draw(t, "stop")
 	d.Risk.TargetPercent = rapid.Float64Range(0.1, 95).Draw(t, "target")
 	d.Quorum.Agreeing = rapid.IntRange(0, 12).Draw(t, "agreeing")
@@ -101,7 +106,7 @@ func checkReport(t interface{ Fatalf(string, ...any) }, r analysis.Report, p ana
 			t.Fatalf("%s: %+v", r.Ticker, one)
 		}
 	}
-	if len(r.Indicators) != 12 || math.Abs(sum-r.Score) > 1e-12 || math.Abs(r.Score) > 1 || r.Coverage < 0 || r.Coverage > 1 {
+	if len(r.Indicators) != 13 || math.Abs(sum-r.Score) > 1e-12 || math.Abs(r.Score) > 1 || r.Coverage < 0 || r.Coverage > 1 {
 		t.Fatalf("%s: %d indicators, contributions %v, score %v, coverage %v", r.Ticker, len(r.Indicators), sum, r.Score, r.Coverage)
 	}
 	checkPlan(t, r, p)

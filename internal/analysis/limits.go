@@ -17,6 +17,10 @@ const (
 	// which a difference is float noise and not a signal: a flat price must not vote.
 	negligible = 1e-9
 
+	// onTick is the part of a tick within which a price is on it: far above float
+	// noise, far below what anyone quotes.
+	onTick = 1e-6
+
 	// yearsOfExtremes is how far back, in years, the 52-week extremes look.
 	yearsOfExtremes = 1
 )

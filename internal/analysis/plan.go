@@ -10,8 +10,10 @@ import (
 
 // levelsInput is what a plan's levels follow from.
 type levelsInput struct {
-	close, atr    float64 // atr is 0 when there is none
-	tick          float64 // 0: prices are not rounded
+	close, atr    float64                     // atr is 0 when there is none
+	low, high     float64                     // the extremes of the last spanned bars
+	spanned       int                         // the stop's Lookback, or all bars if there are fewer
+	tickAt        func(price float64) float64 // the price step there; 0: not rounded
 	risk          strategy.Risk
 	minRiskReward float64
 }
@@ -29,11 +31,14 @@ func draft(side string, in levelsInput) (Plan, string) {
 	}
 	plan, problem := levels(SideNone, in)
 	if problem != "" {
-		in.tick = 0 // a price below a few ticks: show what there is, unrounded
+		in.tickAt = unrounded // a price of a few ticks: show what there is
 		plan, _ = levels(SideNone, in)
 	}
 	return plan, reason
 }
+
+// unrounded is the tickAt of prices without a step.
+func unrounded(float64) float64 { return 0 }
 
 // levels sets entry, stop and target of a side, and says what is impossible
 // about them, or "".
@@ -43,26 +48,24 @@ func levels(side string, in levelsInput) (Plan, string) {
 	if side == SideSell {
 		direction = -1
 	}
-	plan.Entry = toTick(in.close, in.tick, math.Round)
-	if math.Abs(plan.Entry-in.close) > 1e-6*in.close {
+	plan.Entry = in.snap(in.close, math.Round)
+	if plan.Entry <= 0 {
+		return plan, belowZero
+	}
+	if differ(plan.Entry, in.close) {
 		plan.adjusted("entry %s rounded to %s", price(in.close), price(plan.Entry))
 	}
-	distance := plan.stopPercent(in)
-	stop := plan.Entry * (1 - direction*distance/100)
-	target := plan.Entry * (1 + direction*in.risk.TargetPercent/100)
-
-	// Stop toward the entry and target away from it: the loss is never above
-	// what the strategy allows, nor the reward per risk below it.
-	near, far := math.Ceil, math.Ceil
+	// The stop is rounded toward the entry and the target away from it: the loss
+	// is never above what the strategy allows, nor the reward per risk below it.
+	up, down := math.Ceil, math.Floor
 	if side == SideSell {
-		near, far = math.Floor, math.Floor
+		up, down = down, up
 	}
-	plan.Stop, plan.Target = toTick(stop, in.tick, near), toTick(target, in.tick, far)
-	if math.Abs(plan.Stop-stop) > 1e-6*in.close || math.Abs(plan.Target-target) > 1e-6*in.close {
-		plan.adjusted("stop and target rounded to ticks of %s", price(in.tick))
-	}
+	distance := plan.stopPercent(in, direction)
+	plan.Stop = plan.rounded("stop", plan.Entry*(1-direction*distance/100), in, up)
+	plan.Target = plan.rounded("target", plan.Entry*(1+direction*in.risk.TargetPercent/100), in, up)
 	if plan.Stop == plan.Entry {
-		plan.Stop = toTick(plan.Entry-direction*in.tick, in.tick, math.Round)
+		plan.Stop = in.snap(plan.Entry-direction*in.tickAt(plan.Entry), down)
 		plan.adjusted("stop moved to the next tick, %s", price(plan.Stop))
 	}
 	if problem := plan.impossible(direction); problem != "" {
@@ -70,7 +73,7 @@ func levels(side string, in levelsInput) (Plan, string) {
 	}
 	plan.RiskReward = plan.riskReward()
 	if side != SideNone && plan.RiskReward < in.minRiskReward {
-		plan.reach(in, direction, far)
+		plan.reach(in, direction, up)
 		if problem := plan.impossible(direction); problem != "" {
 			return plan, problem
 		}
@@ -78,42 +81,79 @@ func levels(side string, in levelsInput) (Plan, string) {
 	return plan, ""
 }
 
+// rounded returns level on the tick of its own price.
+func (p *Plan) rounded(name string, level float64, in levelsInput, round func(float64) float64) float64 {
+	at := in.snap(level, round)
+	if differ(at, level) {
+		p.adjusted("%s %s rounded to %s, ticks of %s", name, price(level), price(at), price(in.tickAt(level)))
+	}
+	return at
+}
+
 // stopPercent returns the stop's distance in percent of the entry.
-func (p *Plan) stopPercent(in levelsInput) float64 {
+func (p *Plan) stopPercent(in levelsInput, direction float64) float64 {
 	stop := in.risk.Stop
-	if stop.Method != strategy.StopATR {
-		return stop.Percent
+	switch stop.Method {
+	case strategy.StopATR:
+		if in.atr == 0 {
+			p.adjusted("stop of %s: there is no ATR", percent(stop.Percent))
+			return stop.Percent
+		}
+		return p.within(100*stop.ATRMultiple*in.atr/in.close, "ATR", stop)
+	case strategy.StopStructure:
+		return p.within(p.structure(in, direction), "structure", stop)
 	}
-	if in.atr == 0 {
-		p.adjusted("stop of %s: there is no ATR", percent(stop.Percent))
-		return stop.Percent
+	return stop.Percent
+}
+
+// structure returns the distance, in percent of the entry, of the tick beyond
+// the lowest low, or beyond the highest high for a sale. It may be negative: the
+// entry is a rounded close.
+func (p *Plan) structure(in levelsInput, direction float64) float64 {
+	stop := in.risk.Stop
+	if in.spanned < stop.Lookback {
+		p.adjusted("structure of %d bars, there are no %d", in.spanned, stop.Lookback)
 	}
-	distance := 100 * stop.ATRMultiple * in.atr / in.close
+	if in.atr == 0 && stop.BufferATR > 0 {
+		p.adjusted("stop at the structure itself: there is no ATR")
+	}
+	level, beyond := in.low-stop.BufferATR*in.atr, math.Floor
+	if direction < 0 {
+		level, beyond = in.high+stop.BufferATR*in.atr, math.Ceil
+	}
+	return 100 * direction * (p.Entry - in.snap(level, beyond)) / p.Entry
+}
+
+// within keeps a stop's distance in percent between the strategy's floor and cap.
+func (p *Plan) within(distance float64, method string, stop strategy.Stop) float64 {
 	switch {
 	case distance < stop.FloorPercent:
-		p.adjusted("stop of %s by ATR widened to the floor of %s", percent(distance), percent(stop.FloorPercent))
+		p.adjusted("stop of %s by %s widened to the floor of %s", percent(distance), method, percent(stop.FloorPercent))
 		return stop.FloorPercent
 	case distance > stop.CapPercent:
-		p.adjusted("stop of %s by ATR narrowed to the cap of %s", percent(distance), percent(stop.CapPercent))
+		p.adjusted("stop of %s by %s narrowed to the cap of %s", percent(distance), method, percent(stop.CapPercent))
 		return stop.CapPercent
 	}
 	return distance
 }
 
 // reach moves the target out to the least risk:reward.
-func (p *Plan) reach(in levelsInput, direction float64, far func(float64) float64) {
+func (p *Plan) reach(in levelsInput, direction float64, away func(float64) float64) {
 	before, ratio := p.Target, p.RiskReward
-	p.Target = toTick(p.Entry+direction*in.minRiskReward*math.Abs(p.Entry-p.Stop), in.tick, far)
+	p.Target = in.snap(p.Entry+direction*in.minRiskReward*math.Abs(p.Entry-p.Stop), away)
 	p.RiskReward = p.riskReward()
-	if math.Abs(p.Target-before) > 1e-9*in.close {
+	if differ(p.Target, before) {
 		p.adjusted("target moved from %s to %s: risk:reward %.2f was below %v", price(before), price(p.Target), ratio, in.minRiskReward)
 	}
 }
 
+// belowZero is why there is no plan so near to a price of nothing.
+const belowZero = "it needs a price of 0 or below"
+
 // impossible says why the levels are no plan, or "".
 func (p *Plan) impossible(direction float64) string {
 	if math.Min(p.Stop, p.Target) <= 0 {
-		return "it needs a price of 0 or below"
+		return belowZero
 	}
 	if direction*(p.Entry-p.Stop) <= 0 || direction*(p.Target-p.Entry) <= 0 {
 		return "the price is too low for stop and target on both sides of it"
@@ -144,24 +184,31 @@ func (p *Plan) adjusted(format string, args ...any) {
 	p.Adjustments = append(p.Adjustments, fmt.Sprintf(format, args...))
 }
 
-// toTick returns the multiple of tick that round picks for x, x itself when
-// tick is 0. What is within a millionth of a tick is on it. The result is the
-// float64 nearest to the decimal, so that 0.05 x 3 reads 0.15.
-func toTick(x, tick float64, round func(float64) float64) float64 {
+// snap returns the price that round picks for x among the multiples of the tick
+// there, x itself where there is none. What is within a millionth of a tick is on
+// it. A rounding across the border of a price band ends on the border, which is
+// a multiple of the ticks on both sides.
+func (in levelsInput) snap(x float64, round func(float64) float64) float64 {
+	tick := in.tickAt(x)
 	if tick == 0 {
 		return x
 	}
 	n := x / tick
-	if nearest := math.Round(n); math.Abs(n-nearest) < 1e-6 {
+	if nearest := math.Round(n); math.Abs(n-nearest) < onTick {
 		n = nearest
 	} else {
 		n = round(n)
 	}
+	// Dividing by a whole number gives the float64 nearest to the decimal, so
+	// that 0.05 x 3 reads 0.15.
 	if per := math.Round(1 / tick); math.Abs(per*tick-1) < 1e-9 {
 		return n / per
 	}
 	return n * tick
 }
+
+// differ reports whether two prices are apart by more than float noise.
+func differ(a, b float64) bool { return math.Abs(a-b) > negligible*math.Max(math.Abs(a), math.Abs(b)) }
 
 // price writes a price with as few digits as are exact to a part in 10^9.
 func price(x float64) string { return strconv.FormatFloat(x, 'g', 10, 64) }

@@ -38,7 +38,7 @@ type Report struct {
 	Warnings   []string    `json:"warnings"` // contradictions, a missed quorum, gaps in coverage, an impossible plan
 	Plan       Plan        `json:"plan"`
 	Numbers    Numbers     `json:"numbers"`
-	Indicators []Indicator `json:"indicators"` // always all twelve, in a fixed order
+	Indicators []Indicator `json:"indicators"` // always all thirteen, in a fixed order
 	Lineage    Lineage     `json:"lineage"`
 }
 
@@ -68,8 +68,8 @@ const (
 	SideNone = "none"
 )
 
-// A Plan is the trade that the verdict suggests. Prices are multiples of the
-// exchange's tick. For buy Stop < Entry < Target, for sell Target < Entry < Stop.
+// A Plan is the trade that the verdict suggests. Each price is a multiple of the
+// exchange's tick at that price. For buy Stop < Entry < Target, for sell Target < Entry < Stop.
 // For none, which Hold and an order that cannot be placed get, Size is 0 and the
 // levels, Stop < Entry < Target, are to watch, not an order.
 type Plan struct {
@@ -125,4 +125,5 @@ type Lineage struct {
 	FirstBar   time.Time         `json:"first_bar"`
 	LastBar    time.Time         `json:"last_bar"`
 	Warnings   []string          `json:"warnings"` // the provider's
+	Notes      []string          `json:"notes"`    // what was done to get the bars, in order
 }

@@ -106,7 +106,7 @@ func sideOf(v Verdict) string {
 	return SideNone
 }
 
-// find returns the indicator name; every report has all twelve.
+// find returns the indicator name; every report has them all.
 func find(indicators []Indicator, name string) Indicator {
 	for _, one := range indicators {
 		if one.Name == name {

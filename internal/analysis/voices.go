@@ -16,7 +16,7 @@ type reading struct {
 	note              string
 }
 
-// A voice is one of the twelve indicators under a strategy.
+// A voice is one of the thirteen indicators under a strategy.
 type voice struct {
 	name, category string
 	weight         float64 // the strategy's, indicator x category
@@ -24,8 +24,8 @@ type voice struct {
 	read           func(*columns, *strategy.Indicators) reading
 }
 
-// voices lists the twelve, in the order of every report.
-func voices(doc *strategy.Document) [12]voice {
+// voices lists them all, in the order of every report.
+func voices(doc *strategy.Document) [13]voice {
 	in, cat := doc.Indicators, doc.Categories
 	s := in.Stochastic
 	return [...]voice{
@@ -37,6 +37,7 @@ func voices(doc *strategy.Document) [12]voice {
 		{"adx", "trend", in.ADX.Weight * cat.Trend, 2 * in.ADX.Period, readADX},
 		{"psar", "trend", in.PSAR.Weight * cat.Trend, 2, readPSAR},
 		{"ema", "trend", in.EMA.Weight * cat.Trend, in.EMA.Slow, readEMA},
+		{"supertrend", "trend", in.Supertrend.Weight * cat.Trend, in.Supertrend.Period + 1, readSupertrend},
 		{"bollinger", "volatility", in.Bollinger.Weight * cat.Volatility, in.Bollinger.Period, readBollinger},
 		{"atr", "volatility", in.ATR.Weight * cat.Volatility, in.ATR.Period + 1, readATR},
 		{"obv", "volume", in.OBV.Weight * cat.Volume, in.OBV.Lookback + 1, readOBV},
@@ -194,6 +195,21 @@ func readEMA(c *columns, in *strategy.Indicators) reading {
 	r := reading{values: map[string]float64{"fast": fast, "slow": slow}}
 	r.vote, r.weight, r.certainty = sign(fast-slow, slow), share/0.1, share/0.05
 	r.note = word(r.vote, "the fast average is above the slow one", "neutral: both averages are equal", "the fast average is below the slow one")
+	return r
+}
+
+// readSupertrend: weight and certainty are the distance from the line over that
+// of a fresh one, multiplier x ATR: full after a turn or a run, none at the line.
+func readSupertrend(c *columns, in *strategy.Indicators) reading {
+	s := &in.Supertrend
+	line, trend := c.supertrend(s.Period, s.Multiplier)
+	r := reading{values: map[string]float64{"supertrend": line, "trend": trend}}
+	r.vote = sign(c.price()-line, c.price())
+	if r.vote != 0 {
+		r.weight = math.Abs(c.price()-line) / (s.Multiplier * c.atr(s.Period))
+		r.certainty = r.weight
+	}
+	r.note = word(r.vote, "the close is above the Supertrend", "neutral: the close is at the Supertrend", "the close is below the Supertrend")
 	return r
 }
 
