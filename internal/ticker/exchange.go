@@ -8,10 +8,9 @@ import (
 // An Exchange is what is known of where a ticker trades. The zero value means
 // unknown: prices are then not rounded and the currency is the provider's.
 type Exchange struct {
-	MIC      string  // ISO 10383 code; "XNYS" for the US composite, whose calendar it is
-	Name     string  // for people: "NSE", "BSE", "US"
-	Currency string  // ISO 4217
-	Tick     float64 // price step to which levels are rounded, in Currency
+	MIC      string // ISO 10383 code; "XNYS" for the US composite, whose calendar it is
+	Name     string // for people: "NSE", "BSE", "US"
+	Currency string // ISO 4217
 }
 
 // ExchangeOf returns the exchange of a canonical ticker, by its suffix: ".NS"
@@ -25,11 +24,11 @@ func ExchangeOf(ticker string) Exchange {
 	case strings.HasPrefix(ticker, "^"), strings.ContainsAny(ticker, "=/"), strings.HasSuffix(ticker, "-USD"):
 		return Exchange{}
 	case strings.HasSuffix(ticker, ".NS"):
-		return Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR", Tick: 0.05}
+		return Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR"}
 	case strings.HasSuffix(ticker, ".BO"):
-		return Exchange{MIC: "XBOM", Name: "BSE", Currency: "INR", Tick: 0.05}
+		return Exchange{MIC: "XBOM", Name: "BSE", Currency: "INR"}
 	case !strings.Contains(ticker, "."):
-		return Exchange{MIC: "XNYS", Name: "US", Currency: "USD", Tick: 0.01}
+		return Exchange{MIC: "XNYS", Name: "US", Currency: "USD"}
 	}
 	return Exchange{}
 }

@@ -69,9 +69,9 @@ func TestFromSymbol(t *testing.T) {
 }
 
 func TestSymbolAndExchange(t *testing.T) {
-	nse := ticker.Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR", Tick: 0.05}
-	bse := ticker.Exchange{MIC: "XBOM", Name: "BSE", Currency: "INR", Tick: 0.05}
-	us := ticker.Exchange{MIC: "XNYS", Name: "US", Currency: "USD", Tick: 0.01}
+	nse := ticker.Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR"}
+	bse := ticker.Exchange{MIC: "XBOM", Name: "BSE", Currency: "INR"}
+	us := ticker.Exchange{MIC: "XNYS", Name: "US", Currency: "USD"}
 	for _, c := range []struct {
 		ticker, symbol string
 		exchange       ticker.Exchange
