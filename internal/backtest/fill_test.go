@@ -291,13 +291,23 @@ func TestRuin(t *testing.T) {
 
 // TestExposure: a session counts when there was a position after its open.
 func TestExposure(t *testing.T) {
-	// In on bar 2, out at the open of bar 4; in on bar 5 and stopped on it: 3 of 6.
-	s, d, p := scripted(t, []ohlc{still, still, still, still, still, {100, 101, 94, 95}, still}, strategy.Trade{MaxBars: 2, Sides: strategy.SidesLong, Exit: strategy.ExitLevels})
-	r, err := backtest.RunScripted(s, d, p, func(at int, _ float64) analysis.Report {
-		return say(at, map[int]analysis.Verdict{1: analysis.Buy, 4: analysis.Buy}[at])
-	})
-	if err != nil || len(r.Trades) != 2 || r.Metrics.ExposurePercent != 50 || r.Metrics.Days.Analyzed != 4 {
-		t.Errorf("%v %+v %+v", err, r.Metrics, r.Trades)
+	rules := strategy.Trade{MaxBars: 2, Sides: strategy.SidesLong, Exit: strategy.ExitLevels}
+	for name, c := range map[string]struct {
+		bars []ohlc
+		want int
+	}{
+		// In on bar 2, out at the open of bar 4; in on bar 5.
+		"stopped on the bar of the entry": {[]ohlc{still, still, still, still, still, {100, 101, 94, 95}, still}, 3},
+		"stopped on the bar after":        {[]ohlc{still, still, still, still, still, still, {100, 101, 94, 95}}, 4},
+		"stopped at the open after":       {[]ohlc{still, still, still, still, still, still, {93, 101, 92, 95}}, 3},
+	} {
+		s, d, p := scripted(t, c.bars, rules)
+		r, err := backtest.RunScripted(s, d, p, func(at int, _ float64) analysis.Report {
+			return say(at, map[int]analysis.Verdict{1: analysis.Buy, 4: analysis.Buy}[at])
+		})
+		if err != nil || len(r.Trades) != 2 || r.Metrics.Days.InMarket != c.want || r.Metrics.ExposurePercent != 100*float64(c.want)/6 {
+			t.Errorf("%s: %v %+v %+v", name, err, r.Metrics, r.Trades)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,19 +193,24 @@ func TestPortfolioOfOne(t *testing.T) {
 // of the tickers' equities.
 func TestEqualCapitalIsTheSum(t *testing.T) {
 	list := days(300)
-	var members []measure.Member
+	var members, turned []measure.Member
 	sum := make([]float64, len(list))
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, ticker := range []string{"A", "B", "C"} {
+	for _, ticker := range strings.Split("ABCDEFGHIJ", "") {
 		values, value := make([]float64, len(list)), 1000.0
 		for i := range list {
 			value *= 1 + 0.02*(random.Float64()-0.5)
 			values[i] = value
 			sum[i] += value
 		}
-		members = append(members, member(ticker, 1000, measure.Trading{}, list, values, values))
+		trading := measure.TradingOf([]measure.Trade{{PnL: random.Float64(), ReturnPercent: random.Float64(), R: random.Float64()}})
+		members = append(members, member(ticker, 1000, trading, list, values, values))
+		turned = append([]measure.Member{members[len(members)-1]}, turned...)
 	}
-	want := measure.GrowthOf(3000, list, sum)
+	if diff := cmp.Diff(measure.Portfolio(members), measure.Portfolio(turned)); diff != "" {
+		t.Errorf("the order matters: %s", diff)
+	}
+	want := measure.GrowthOf(10_000, list, sum)
 	if diff := cmp.Diff(want, measure.Portfolio(members).Growth, cmpopts.EquateApprox(0, 0.002)); diff != "" {
 		t.Error(diff)
 	}
