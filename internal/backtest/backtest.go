@@ -221,6 +221,7 @@ func lineage(series market.Series) analysis.Lineage {
 		FirstBar:   series.Bars[0].Date,
 		LastBar:    series.Bars[len(series.Bars)-1].Date,
 		Warnings:   append([]string{}, series.Warnings...),
+		Notes:      append([]string{}, series.Notes...),
 	}
 	if l.Currency == "" {
 		l.Currency = ticker.ExchangeOf(series.Ticker).Currency
