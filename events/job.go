@@ -61,7 +61,7 @@ type JobQueued struct {
 	Origin        Origin          `json:"origin"`
 	ParentJobID   string          `json:"parent_job_id,omitempty"` // the job that this one retries
 	Tickers       []string        `json:"tickers"`                 // canonical, distinct, in the order asked for
-	Universe      string          `json:"universe,omitempty"`      // the universe that the tickers came from
+	Universe      string          `json:"universe,omitempty"`      // the universe that the tickers came from, with its date: nifty50@2026-06-21
 	Capital       float64         `json:"capital"`                 // in the currency of each ticker's exchange
 	StrategyName  string          `json:"strategy_name"`
 	StrategyHash  string          `json:"strategy_hash"` // hex SHA-256 of the canonical strategy document
