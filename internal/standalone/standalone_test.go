@@ -31,10 +31,17 @@ func start(tb testing.TB, dir string) (c *client.Client, stop func()) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return runDeck(tb, deck, listener)
+}
+
+// runDeck runs an open deck and returns a client of its api at listener.
+func runDeck(tb testing.TB, deck *standalone.Deck, listener net.Listener) (c *client.Client, stop func()) {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- deck.Run(ctx) }()
-	if c, err = client.New("http://" + listener.Addr().String()); err != nil {
+	c, err := client.New("http://" + listener.Addr().String())
+	if err != nil {
 		tb.Fatal(err)
 	}
 	return c, func() {
