@@ -11,6 +11,8 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/market/csvdir"
+	"github.com/tapedeck/tapedeck/internal/standalone"
 )
 
 // sample is an explanation in which each part has something to say.
@@ -121,4 +123,17 @@ func TestExplainCommand(t *testing.T) {
 		t.Errorf("as JSON: %s", text)
 	}
 	command(t, "explain", "TCS.NS", server, "--job="+e.JobID).want(t, exitOK, e.JobID)
+}
+
+// TestExplainNothing asks to analyse what the market does not have.
+func TestExplainNothing(t *testing.T) {
+	empty, err := csvdir.New(csvdir.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := "--server=" + deck(t, func(c *standalone.Config) { c.Provider = empty })
+	failed := command(t, "explain", "NOSUCH.NS", "--analyze", server).want(t, exitFailed, "unknown_ticker", "nothing to explain")
+	if failed.out != "" {
+		t.Errorf("on standard output: %s", failed.out)
+	}
 }
