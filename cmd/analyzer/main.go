@@ -18,6 +18,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
 	"github.com/tapedeck/tapedeck/internal/dispatcher"
+	"github.com/tapedeck/tapedeck/internal/market/shared"
 	"github.com/tapedeck/tapedeck/internal/market/source"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/pubsub"
@@ -47,8 +48,7 @@ func run(ctx context.Context, s settings) error {
 	if err := config.Require(s.NATSURL, "nats-url", "TAPEDECK_NATS_URL", "--nats-url nats://127.0.0.1:4222"); err != nil {
 		return err
 	}
-	provider, err := source.Open(s.Market.Market)
-	if err != nil {
+	if err := source.Check(s.Market); err != nil {
 		return err
 	}
 	nc, err := stream.Connect(stream.ConnectConfig{
@@ -62,6 +62,12 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return fmt.Errorf("opening JetStream: %w", err)
 	}
+	rates := stream.NewMarketBucket(js, log)
+	provider, err := source.Open(ctx, s.Market, source.Cluster(rates, stream.NewBarsBucket(js, log), "", log))
+	if err != nil {
+		return err
+	}
+	defer provider.Close() //nolint:errcheck // it only stops downloads, which are safe to stop at any time
 	tape, work := stream.NewTape(js, log), stream.NewWork(js, log)
 	items, err := pubsub.NewSubscriber(pubsub.SubscriberConfig{Conn: nc, Topics: pubsub.LaneTopics, Slots: s.Slots(), Logger: log})
 	if err != nil {
@@ -71,11 +77,13 @@ func run(ctx context.Context, s settings) error {
 	log.Info("analyzer starts", "name", name, "slots", s.Slots(), "market", provider.Name(), "processors", runtime.NumCPU())
 	dispatch := dispatcher.New(log, tape, work, "tapedeck/"+name)
 	analyze := analyzer.New(analyzer.Config{Log: log, Tape: tape, Work: work, Items: items, Provider: provider, Name: name})
-	return daemon.Run(ctx,
-		daemon.Part{Name: "dispatcher", Run: dispatch.Run},
-		daemon.Part{Name: "analyzer", Run: analyze.Run},
+	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}
+	if provider.Lists {
+		parts = append(parts, daemon.Part{Name: "lister", Run: shared.NewLister(log, rates, provider).Run})
+	}
+	return daemon.Run(ctx, append(parts,
 		daemon.Health(s.HealthAddr, daemon.Check{Name: "nats", Run: func(context.Context) error { return connected(nc) }}),
-	)
+	)...)
 }
 
 // processName tells this process from others of its kind, also after a restart.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -70,6 +71,7 @@ func run(ctx context.Context, s settings) error {
 	defer reading.Close()
 	config := api.Config{
 		Logger: log, Tape: stream.NewTape(js, log), Reader: reading, Universe: s.SymbolsUniverse, Hosts: s.AllowedHosts,
+		Lister: lister(stream.NewMarketBucket(js, log)),
 	}
 	config.Universes = universe.Open(universe.Config{
 		Dir: s.UniverseDir, NSEURL: s.UniverseNSEURL, NASDAQURL: s.UniverseNASDAQURL, Lister: config.Lister, Log: log,
@@ -82,4 +84,16 @@ func run(ctx context.Context, s settings) error {
 	}
 	server := api.New(config)
 	return daemon.Run(ctx, daemon.Part{Name: "api", Run: func(ctx context.Context) error { return server.Run(ctx, listener) }})
+}
+
+// lister reads what the analyzers say that their market lists. While none has
+// said so it is as if the market could not list.
+func lister(bucket *stream.Bucket) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		tickers, err := bucket.Tickers(ctx)
+		if errors.Is(err, stream.ErrNotFound) {
+			return nil, fmt.Errorf("%w: no analyzer has published one", universe.ErrCannotList)
+		}
+		return tickers, err
+	}
 }

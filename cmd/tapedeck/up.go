@@ -55,8 +55,7 @@ func (d dataDir) path() (string, error) {
 
 // Run runs the whole pipeline until it is stopped.
 func (cmd upCmd) Run(a *app) error {
-	provider, err := source.Open(cmd.Market.Market)
-	if err != nil {
+	if err := source.Check(cmd.Market); err != nil {
 		return exitError{exitUsage, err.Error()}
 	}
 	dir, err := cmd.path()
@@ -78,8 +77,7 @@ func (cmd upCmd) Run(a *app) error {
 		Log:            a.logs.Logger(slog.LevelInfo),
 		DataDir:        dir,
 		Listener:       listener,
-		Provider:       provider,
-		ListsTickers:   source.ListsTickers(cmd.Market.Market),
+		OpenMarket:     cmd.openMarket,
 		Slots:          cmd.Slots(),
 		ReconcileEvery: cmd.ReconcileEvery,
 		AllowedHosts:   cmd.AllowedHosts,
@@ -110,6 +108,16 @@ func openStrategies(s config.Strategies) (*folder.Folder, error) {
 		return nil, exitError{exitUsage, fmt.Sprintf("--strategies cannot be used: %v", err)}
 	}
 	return own, nil
+}
+
+// openMarket opens what --market names. A folder that is not there is a wrong
+// command line, a server that does not answer is not.
+func (cmd upCmd) openMarket(ctx context.Context, ports source.Ports) (*source.Market, error) {
+	opened, err := source.Open(ctx, cmd.Market, ports)
+	if err == nil || errors.Is(err, stream.ErrNoStream) || errors.Is(err, stream.ErrUnavailable) {
+		return opened, err
+	}
+	return nil, exitError{exitUsage, err.Error()}
 }
 
 func (cmd upCmd) passwords() map[stream.Role]string {

@@ -85,10 +85,39 @@ type HTTP struct {
 
 // Market is where bars come from.
 type Market struct {
-	// Market is synthetic (made up, marked as such everywhere) or csv:DIR (a
-	// folder of TICKER.csv files). There is no default: results are only
-	// worth what their data are worth.
-	Market string `name:"market" placeholder:"synthetic|csv:DIR" help:"Market data: synthetic, or csv:DIR."`
+	// Market is where bars come from: csv:DIR (a folder of TICKER.csv files), nse
+	// (the daily files of India's NSE, fetched into an archive in the data
+	// directory), nse:DIR (such an archive of yours, only read unless
+	// NSEDownload is set), yahoo (Yahoo Finance), or several of these with commas
+	// between: then a ticker's bars come from the first that has it. A folder's
+	// name cannot hold a comma. synthetic is made up, marked as such everywhere,
+	// and stands alone. There is no default: results are only worth what their
+	// data are worth.
+	Market string `name:"market" placeholder:"SOURCE[,SOURCE]" help:"Market data: csv:DIR, nse, nse:DIR, yahoo, several in order of preference with commas between, or synthetic."`
+	// MarketRate is the most requests per second that go to each provider's
+	// server, from all analyzers on one NATS server together; below 1 is legal
+	// (0.5: one in two seconds). Yahoo refuses who asks faster than a few per
+	// second, for minutes. A hundred tickers take fifty seconds at the default.
+	MarketRate float64 `name:"market-rate" default:"2" placeholder:"N" help:"Requests per second to each provider's server, from all analyzers together."`
+	// YahooURL is where Yahoo's chart endpoint is asked, for a mirror or a proxy;
+	// several are tried in their order. Without it Yahoo's own two hosts are.
+	YahooURL []string `name:"yahoo-url" placeholder:"URL" help:"Server of Yahoo's chart endpoint, repeatable; Yahoo's own two by default."`
+	// YahooAdjustment is what is taken out of Yahoo's prices: splits, or
+	// splits_dividends, which changes all earlier prices with each dividend.
+	YahooAdjustment string `name:"yahoo-adjustment" enum:"splits,splits_dividends" default:"splits" help:"What is taken out of Yahoo's prices: splits or splits_dividends."`
+	// NSEDownload lets nse:DIR fetch the days that DIR lacks. nse without a folder
+	// always does.
+	NSEDownload bool `name:"nse-download" help:"Fetch the days that the folder of nse:DIR lacks."`
+	// NSEURL is where the daily files are fetched, for a mirror.
+	NSEURL string `name:"nse-url" placeholder:"URL" help:"Server of NSE's daily files; the exchange's own by default."`
+	// NSEActions is a file of splits and bonuses, as NSE lists them or as a CSV
+	// file of your own, beside those in the archive's folder. Without their word
+	// a share that was split fails as bad_data: its prices are raw.
+	NSEActions string `name:"nse-actions" type:"path" placeholder:"FILE" help:"Splits and bonuses of NSE's shares, beside the files in the archive."`
+	// NSEHistory is how many of the newest sessions of the archive are used, and
+	// fetched where days are missing. Each costs a request once, and about 0.1 MB
+	// of memory.
+	NSEHistory int `name:"nse-history" default:"1000" placeholder:"N" help:"Sessions of NSE's archive that are used, and fetched where they are missing."`
 }
 
 // Analyzer is how much an analyzer does at a time.

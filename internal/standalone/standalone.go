@@ -22,6 +22,8 @@ import (
 	"github.com/tapedeck/tapedeck/internal/daemon"
 	"github.com/tapedeck/tapedeck/internal/dispatcher"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/market/shared"
+	"github.com/tapedeck/tapedeck/internal/market/source"
 	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
@@ -31,14 +33,19 @@ import (
 	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
-// Config is what a deck is made of. Log, DataDir, Listener and Provider are needed.
+// Config is what a deck is made of. Log, DataDir, Listener, and Provider or
+// OpenMarket are needed.
 type Config struct {
 	Log *slog.Logger
 	// DataDir holds the tape and the database unless addresses say otherwise.
 	DataDir  string
 	Listener net.Listener // the api's
+	// OpenMarket opens the market once it is known what it shares its rate and
+	// its bars with: files in DataDir, or the buckets of the external server.
+	OpenMarket func(context.Context, source.Ports) (*source.Market, error)
+	// Provider is used instead of OpenMarket where that is nil.
 	Provider market.Provider
-	// ListsTickers says that the provider knows all its tickers: then "all
+	// ListsTickers says that Provider knows all its tickers: then "all
 	// symbols" on the predecessor's URL means those, else the NIFTY 50.
 	ListsTickers bool
 	Slots        int // tickers in hand at a time
@@ -75,6 +82,8 @@ type Deck struct {
 	writer  store.Recording
 	reading store.Reading
 	conns   []*nats.Conn
+	market  *source.Market
+	lister  *shared.Lister // nil where nobody else needs the list of tickers
 }
 
 // Open starts the embedded server, opens the database and brings both up to
@@ -90,6 +99,9 @@ func Open(ctx context.Context, cfg Config) (*Deck, error) {
 func (d *Deck) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(d.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
+	}
+	if err := d.openMarket(ctx); err != nil {
+		return err
 	}
 	if d.cfg.NATSURL == "" {
 		if d.server, err = natsd.Start(natsd.Config{DataDir: d.cfg.DataDir, Listen: d.cfg.NATSListen, Logger: d.log}); err != nil {
@@ -112,6 +124,35 @@ func (d *Deck) open(ctx context.Context) (err error) {
 	}
 	d.reading, err = dsn.OpenReader(address, dsn.Options{Logger: d.log})
 	return err
+}
+
+// openMarket opens the market before anything is changed, so that a wrong
+// setting costs nothing.
+func (d *Deck) openMarket(ctx context.Context) error {
+	if d.cfg.OpenMarket == nil {
+		d.market = &source.Market{Provider: d.cfg.Provider, Lists: d.cfg.ListsTickers}
+		return nil
+	}
+	ports, err := source.Embedded(d.cfg.DataDir, d.log)
+	if err != nil {
+		return err
+	}
+	var rates *stream.Bucket
+	if d.cfg.NATSURL != "" {
+		js, err := d.connect(stream.RoleAnalyzer)
+		if err != nil {
+			return err
+		}
+		rates = stream.NewMarketBucket(js, d.log)
+		ports = source.Cluster(rates, stream.NewBarsBucket(js, d.log), d.cfg.DataDir, d.log)
+	}
+	if d.market, err = d.cfg.OpenMarket(ctx, ports); err != nil {
+		return err
+	}
+	if rates != nil && d.market.Lists {
+		d.lister = shared.NewLister(d.log, rates, d.market)
+	}
+	return nil
 }
 
 // DatabaseURL is where results are recorded.
@@ -167,9 +208,12 @@ func (d *Deck) Run(ctx context.Context) error {
 	return daemon.Run(ctx, append(parts, recorderParts...)...)
 }
 
-// Close ends the connections, the database and the server, in this order.
+// Close ends the market, the connections, the database and the server, in this order.
 func (d *Deck) Close() error {
 	var errs []error
+	if d.market != nil {
+		errs = append(errs, d.market.Close())
+	}
 	for _, nc := range d.conns {
 		nc.Close()
 	}
@@ -201,8 +245,8 @@ func (d *Deck) api() (daemon.Part, error) {
 	if d.server != nil {
 		config.SyncProfile = "always" // nats.conf says so, and a test holds it to that
 	}
-	if d.cfg.ListsTickers {
-		config.Lister = d.cfg.Provider.Tickers
+	if d.market.Lists {
+		config.Lister = d.market.Tickers
 	}
 	lists := d.cfg.Universes
 	lists.Lister, lists.Log = config.Lister, d.log
@@ -226,6 +270,10 @@ func (d *Deck) analyzer() ([]daemon.Part, error) {
 	const name = "analyzer-embedded"
 	tape, work := stream.NewTape(js, d.log), stream.NewWork(js, d.log)
 	dispatch := dispatcher.New(d.log, tape, work, "tapedeck/"+name)
-	analyze := analyzer.New(analyzer.Config{Log: d.log, Tape: tape, Work: work, Items: items, Provider: d.cfg.Provider, Name: name})
-	return []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}, nil
+	analyze := analyzer.New(analyzer.Config{Log: d.log, Tape: tape, Work: work, Items: items, Provider: d.market, Name: name})
+	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}
+	if d.lister != nil {
+		parts = append(parts, daemon.Part{Name: "lister", Run: d.lister.Run})
+	}
+	return parts, nil
 }

@@ -54,18 +54,15 @@ const (
 	tempEnd   = ".part"
 )
 
-// OpenFiles opens the cache in dir, which is made if it is missing, closed to
+// OpenFiles opens the cache in dir, which is made with the first file, closed to
 // other users. most is what its files may take together; 0 means
 // DefaultFilesBytes.
 func OpenFiles(dir string, most int64) (*Files, error) {
 	if most <= 0 {
 		most = DefaultFilesBytes
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("opening the cache of bars: %w", err)
-	}
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("opening the cache of bars: %w", err)
 	}
 	f := &Files{dir: dir, most: most, files: map[string]file{}}
@@ -128,6 +125,11 @@ func (f *Files) Put(_ context.Context, key string, data []byte, expires time.Tim
 	}
 	name, body := nameOf(key), encodeFile(key, data, expires)
 	temp, err := os.CreateTemp(f.dir, name+".*"+tempEnd)
+	if errors.Is(err, fs.ErrNotExist) { // the first file, or somebody removed the folder
+		if err = os.MkdirAll(f.dir, 0o700); err == nil {
+			temp, err = os.CreateTemp(f.dir, name+".*"+tempEnd)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("writing to the cache of bars: %w", err)
 	}
