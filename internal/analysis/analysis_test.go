@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,38 +41,19 @@ func analyze(t testing.TB, s market.Series, d strategy.Document, p analysis.Para
 	return r
 }
 
-// TestRealMarket: every shared ticker under every strategy gives a whole and
-// consistent report, the same twice, whatever was analysed before.
-func TestRealMarket(t *testing.T) {
-	series := sharedSeries(t)
-	for _, doc := range strategy.Builtins() {
-		verdicts, sides := map[analysis.Verdict]int{}, map[string]int{}
-		reports := make([]analysis.Report, len(series))
-		for i, s := range series {
-			reports[i] = analyze(t, s, doc, usual)
-			checkReport(t, reports[i], usual)
-			verdicts[reports[i].Verdict]++
-			sides[reports[i].Plan.Side]++
-		}
-		for i := len(series) - 1; i >= 0; i-- { // alone, in another order
-			if diff := cmp.Diff(reports[i], analyze(t, series[i], doc, usual)); diff != "" {
-				t.Fatalf("%s: %s differs the second time: %s", doc.Name, series[i].Ticker, diff)
-			}
-		}
-		t.Logf("%-18s %d tickers: %v %v", doc.Name, len(series), verdicts, sides)
-		if verdicts[analysis.Buy]+verdicts[analysis.StrongBuy] == 0 || verdicts[analysis.Sell]+verdicts[analysis.StrongSell] == 0 {
-			t.Errorf("%s: a whole market without a buy or without a sell", doc.Name)
+// TestProperties: whatever the bars, the strategy and the parameters. It draws
+// until each kind of plan has come up under each method of a stop: a sized one is
+// one in forty.
+func TestProperties(t *testing.T) {
+	seen := map[string]int{}
+	kinds := []string{"none"}
+	for _, side := range []string{"buy", "sell"} {
+		for _, method := range []string{strategy.StopFixed, strategy.StopATR, strategy.StopStructure} {
+			kinds = append(kinds, "sized "+side+" "+method)
 		}
 	}
-}
-
-// TestProperties: whatever the bars, the strategy and the parameters. It draws
-// until each kind of plan has come up: a sized one is one in twelve.
-func TestProperties(t *testing.T) {
-	kinds := []string{"buy", "sell", "none", "sized buy", "sized sell"}
-	seen := map[string]int{}
 	missing := func(kind string) bool { return seen[kind] == 0 }
-	for range 20 {
+	for range 40 {
 		rapid.Check(t, func(t *rapid.T) {
 			s, d, p := drawSeries(t), drawStrategy(t), drawParams(t)
 			r, err := analysis.Analyze(s, d, p)
@@ -79,9 +61,11 @@ func TestProperties(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkReport(t, r, p)
-			seen[r.Plan.Side]++
-			if r.Plan.Size > 0 {
-				seen["sized "+r.Plan.Side]++
+			switch {
+			case r.Plan.Side == analysis.SideNone:
+				seen["none"]++
+			case r.Plan.Size > 0:
+				seen["sized "+r.Plan.Side+" "+d.Risk.Stop.Method]++
 			}
 		})
 		if !slices.ContainsFunc(kinds, missing) {
@@ -89,6 +73,33 @@ func TestProperties(t *testing.T) {
 		}
 	}
 	t.Errorf("not every kind of plan was drawn: %v", seen)
+}
+
+// TestIndependence: a report does not depend on what was analysed before it, or
+// beside it.
+func TestIndependence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := drawSeries(t), drawSeries(t)
+		docA, docB, p := drawStrategy(t), drawStrategy(t), drawParams(t)
+		alone, err := analysis.Analyze(b, docB, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := make([]analysis.Report, 2)
+		var wg sync.WaitGroup
+		for i := range after {
+			wg.Go(func() {
+				_, _ = analysis.Analyze(a, docA, p) // its outcome does not matter here
+				after[i], _ = analysis.Analyze(b, docB, p)
+			})
+		}
+		wg.Wait()
+		for _, r := range after {
+			if diff := cmp.Diff(alone, r); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
 }
 
 // TestNoLookAhead: bars that come later change nothing once they are cut off,
@@ -257,6 +268,49 @@ func TestNeutralIsDecidedUnrounded(t *testing.T) {
 		if one.Vote != c.vote || (one.Weight > 0) != (c.vote != 0) || one.Weight > 1e-6 || strings.HasPrefix(one.Note, "neutral") != (c.vote == 0) {
 			t.Errorf("levels %v %v: %+v", c.oversold, c.overbought, one)
 		}
+	}
+}
+
+// TestVerdictIsDecidedUnrounded: a score at a threshold gives its verdict, one a
+// single bit short of it does not.
+func TestVerdictIsDecidedUnrounded(t *testing.T) {
+	s, doc := wave("ABC.NS", 150, 0.004), builtin(t, "balanced")
+	doc.Quorum = strategy.Quorum{}
+	score := analyze(t, s, doc, usual).Score
+	if score <= 0.01 || score >= 0.99 {
+		t.Fatalf("score %v", score)
+	}
+	more, less := math.Nextafter(score, 1), math.Nextafter(score, 0)
+	for _, c := range []struct {
+		strongBuy, buy, sell, strongSell float64
+		want                             analysis.Verdict
+	}{
+		{1, score, -1, -1, analysis.Buy}, {1, more, -1, -1, analysis.Hold}, {score, less, -1, -1, analysis.StrongBuy}, {more, score, -1, -1, analysis.Buy},
+		{1, 1, score, -1, analysis.Sell}, {1, 1, less, -1, analysis.Hold}, {1, 1, more, score, analysis.StrongSell}, {1, 1, score, less, analysis.Sell},
+	} {
+		doc.Thresholds = strategy.Thresholds{StrongBuy: c.strongBuy, Buy: c.buy, Sell: c.sell, StrongSell: c.strongSell}
+		if r := analyze(t, s, doc, usual); r.Verdict != c.want {
+			t.Errorf("%+v: %s at a score of %v", c, r.Verdict, r.Score)
+		}
+	}
+}
+
+// TestSupertrendOptsIn: it is shown always, and counts when a strategy gives it
+// a weight.
+func TestSupertrendOptsIn(t *testing.T) {
+	s, doc := wave("ABC.NS", 250, 0.001), builtin(t, "balanced")
+	find := func(r analysis.Report) analysis.Indicator {
+		return r.Indicators[slices.IndexFunc(r.Indicators, func(one analysis.Indicator) bool { return one.Name == "supertrend" })]
+	}
+	without := analyze(t, s, doc, usual)
+	if one := find(without); !one.Available || one.Vote == 0 || one.StrategyWeight != 0 || one.Contribution != 0 {
+		t.Errorf("without a weight: %+v", one)
+	}
+	doc.Indicators.Supertrend.Weight = 3
+	with := analyze(t, s, doc, usual)
+	checkReport(t, with, usual)
+	if one := find(with); one.StrategyWeight != 3 || one.Contribution == 0 || (one.Contribution > 0) != (one.Vote > 0) || with.Score == without.Score {
+		t.Errorf("with a weight: %+v, score %v and %v", one, with.Score, without.Score)
 	}
 }
 
