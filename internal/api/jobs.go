@@ -62,7 +62,7 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	if err != nil {
 		return accepted{}, err
 	}
-	full, err := s.fill.check(ctx, len(job.Tickers))
+	full, err := s.fill.check(ctx, promisedBytes(job.Kind, len(job.Tickers)))
 	if err != nil {
 		return accepted{}, notSubmitted().because(fmt.Errorf("reading the tape's state: %w", err))
 	}
@@ -233,7 +233,7 @@ func tapeView(q *events.JobQueued, stored events.Recorded) store.JobView {
 			ID: q.JobID, Kind: q.Kind, Origin: q.Origin, ParentID: q.ParentJobID, Universe: q.Universe,
 			Tickers: q.Tickers, Total: len(q.Tickers), Capital: q.Capital, StrategyName: q.StrategyName,
 			StrategyHash: q.StrategyHash, Strategy: q.Strategy, Options: q.Options, RequestSHA256: q.RequestSHA256,
-			Deadline: q.Deadline, CreatedAt: stored.At, Seq: stored.Seq,
+			Deadline: q.Deadline, Backtest: q.Backtest, CreatedAt: stored.At, Seq: stored.Seq,
 		},
 		Progress: store.Progress{JobID: q.JobID, Status: events.StatusQueued, Total: len(q.Tickers), LastSeq: stored.Seq},
 	}
@@ -376,6 +376,7 @@ func (s *Server) retryOf(ctx context.Context, parent store.JobView) (submission,
 	sub := submission{
 		Capital: &parent.Capital, Strategy: document.Canonical(), Risk: &o.RiskPercent, Limit: &o.PositionLimitPercent,
 		Reward: &o.MinRiskReward, Bars: &o.Bars, RetryOf: parent.ID, document: document, origin: events.OriginRetry,
+		Window: windowOf(parent.Backtest),
 	}
 	q := store.DetailsQuery{JobID: parent.ID, Status: store.DetailFailed, Limit: store.MaxPage}
 	for {

@@ -46,6 +46,28 @@ const (
 	shortestDeadline = time.Second         // clocks differ by less
 )
 
+// The ranges and defaults of a backtest.
+const (
+	// maxSidePercent is the most that costs or slippage may take of one side, as
+	// the engine has it.
+	maxSidePercent = 10
+	// defaultCostPercent is what commission, taxes and fees take of each side at
+	// a discount broker of the NSE, delivery, rounded up.
+	defaultCostPercent = 0.1
+	// defaultSlippagePercent is half the spread of a liquid share, and a little.
+	defaultSlippagePercent = 0.05
+	// defaultYears is how far back a window reaches: long enough for a rise and a
+	// fall, short enough that any provider has it.
+	defaultYears = 3
+	// firstYear is the first that a window may lie in: no provider goes back further.
+	firstYear = 1970
+	// keptPools is how many equal-weight sums are kept: some 30 KiB each.
+	keptPools = 16
+	// maxPooled is the most sessions of all tickers together that are added up:
+	// 5,000 tickers over three years, for which 200 MB are needed for a moment.
+	maxPooled = 4_000_000
+)
+
 // The times.
 const (
 	// readTimeout is for a whole request, so a client that drips bytes is cut off.
@@ -94,6 +116,9 @@ const (
 	// outcomeBytes is what a ticker that waits for its outcome will take of the
 	// tape, headers included: 5.1 KB measured. What is promised must fit too.
 	outcomeBytes = 6 << 10
+	// backtestBytes is the same for a backtest: with the curve of three years and
+	// its trades 33 KB were measured.
+	backtestBytes = 40 << 10
 	// retryAfterFull, in seconds: somebody has to raise the limit.
 	retryAfterFull = 60
 	// retryAfterFetch, in seconds: a failed fetch is not repeated before.

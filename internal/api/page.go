@@ -6,6 +6,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/api/ui"
 	"github.com/tapedeck/tapedeck/internal/store"
 )
@@ -27,7 +28,7 @@ func (s *Server) getPage(c *fiber.Ctx) error {
 	data := ui.Data{AsOfSeq: jobs.AsOf}
 	for _, v := range jobs.Items {
 		data.Jobs = append(data.Jobs, pageJob(v))
-		if data.Of != "" || v.Progress.Analyzed == 0 {
+		if data.Of != "" || v.Progress.Analyzed == 0 || v.Kind != events.KindAnalysis {
 			continue
 		}
 		results, err := s.config.Reader.Results(c.UserContext(), store.ResultsQuery{JobID: v.ID, Limit: pageResults})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -209,16 +210,20 @@ func (s *Server) predecessorProgress(c *fiber.Ctx) error {
 		return fmt.Errorf("listing jobs: %w", err)
 	}
 	now := s.config.Clock()
-	listed, ended := active.Items, 0
-	for _, v := range newest.Items {
+	// Backtests are none of the predecessor's jobs.
+	running := slices.DeleteFunc(active.Items, isBacktest)
+	listed, ended := running, 0
+	for _, v := range slices.DeleteFunc(newest.Items, isBacktest) {
 		if v.Progress.Status.Ended() && now.Sub(v.Progress.CompletedAt) < predecessorEndedFor && ended < predecessorEnded {
 			listed = append(listed, v)
 			ended++
 		}
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	return sendJSON(c, toPredecessorProgress(listed, len(active.Items), now))
+	return sendJSON(c, toPredecessorProgress(listed, len(running), now))
 }
+
+func isBacktest(v store.JobView) bool { return v.Kind == events.KindBacktest }
 
 // predecessorHistory is GET /api/analysis-history/{symbol}: the documented
 // example, field for field.

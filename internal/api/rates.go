@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
@@ -105,7 +106,7 @@ type tapeFill struct {
 	turn     chan struct{} // holds one token: who has it may look and write the fields below
 	at       time.Time
 	state    stream.TapeState
-	promised int // tickers of accepted jobs without an outcome
+	promised int64 // bytes of the outcomes that accepted jobs are still without
 }
 
 func newTapeFill(tape Tape, reader store.Reader, now func() time.Time) *tapeFill {
@@ -114,9 +115,17 @@ func newTapeFill(tape Tape, reader store.Reader, now func() time.Time) *tapeFill
 	return f
 }
 
-// check reports whether the tape is too full for a job of so many tickers; if
-// it is not, they count as promised.
-func (f *tapeFill) check(ctx context.Context, tickers int) (full bool, err error) {
+// promisedBytes is what so many outcomes will take of the tape.
+func promisedBytes(kind events.Kind, tickers int) int64 {
+	if kind == events.KindBacktest {
+		return int64(tickers) * backtestBytes
+	}
+	return int64(tickers) * outcomeBytes
+}
+
+// check reports whether the tape is too full for a job whose outcomes will take
+// so many bytes; if it is not, they count as promised.
+func (f *tapeFill) check(ctx context.Context, bytes int64) (full bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	select {
@@ -134,11 +143,11 @@ func (f *tapeFill) check(ctx context.Context, tickers int) (full bool, err error
 	}
 	// Beside other jobs a job must fit with all their outcomes; alone it may use
 	// the reserve.
-	need := int64(f.promised+tickers) * outcomeBytes
+	need := f.promised + bytes
 	if tooFull(f.state) || f.state.MaxBytes > 0 && f.promised > 0 && int64(f.state.Bytes)+need > f.state.MaxBytes {
 		return true, nil
 	}
-	f.promised += tickers
+	f.promised += bytes
 	return false, nil
 }
 
@@ -151,7 +160,7 @@ func (f *tapeFill) look(ctx context.Context) {
 	}
 	f.promised = 0
 	for _, job := range page.Items {
-		f.promised += job.Progress.Pending()
+		f.promised += promisedBytes(job.Kind, job.Progress.Pending())
 	}
 }
 

@@ -107,11 +107,20 @@ func (s *Server) getResults(c *fiber.Ctx) error {
 	}
 	page, err := s.config.Reader.Results(c.UserContext(), q)
 	if errors.Is(err, store.ErrNotFound) {
-		_, asOf, _, err := s.job(c.UserContext(), q.JobID)
+		view, asOf, _, err := s.job(c.UserContext(), q.JobID)
 		if err != nil {
 			return err
 		}
+		if view.Kind == events.KindBacktest {
+			return otherKind(view)
+		}
 		return sendJSON(c, toPage(store.Page[store.Result]{AsOf: asOf}, toResult))
+	}
+	if err == nil && len(page.Items) == 0 {
+		view, _, err := s.config.Reader.Job(c.UserContext(), q.JobID)
+		if err == nil && view.Kind == events.KindBacktest {
+			return otherKind(view)
+		}
 	}
 	return sendResults(c, page, err)
 }

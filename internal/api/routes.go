@@ -21,6 +21,11 @@ func (s *Server) routes() {
 	s.post("/api/v1/jobs/:id/cancel", s.cancelJob)         // stop it; outcomes from then on do not count
 	s.post("/api/v1/jobs/:id/retry", s.retryJob)           // its failed tickers as a new job
 
+	// Backtests: jobs of another kind. All but submitting and results is above.
+	s.post("/api/v1/backtests", s.submitBacktest)                       // accept a backtest: 202 with its job's id
+	s.get("/api/v1/backtests/:id", s.getBacktest)                       // the job, the equal-weight sum, its tickers, best return first; JSON or CSV
+	s.get("/api/v1/backtests/:id/tickers/:ticker", s.getBacktestTicker) // one ticker's trades and equity; JSON or CSV
+
 	// Results across jobs.
 	s.get("/api/v1/tickers/:ticker/latest", s.getLatest)       // the newest day of a ticker
 	s.get("/api/v1/tickers/:ticker/history", s.getHistory)     // its results, newest first

@@ -37,6 +37,12 @@ type Tape interface {
 	State(ctx context.Context) (stream.TapeState, error)
 }
 
+// Reader is what the api needs of the database; store.Reading has it.
+type Reader interface {
+	store.Reader
+	store.BacktestReader
+}
+
 // Config is what a Server is made of. Logger, Tape and Reader are required.
 type Config struct {
 	Logger *slog.Logger
@@ -44,7 +50,7 @@ type Config struct {
 	Clock func() time.Time
 	Tape  Tape
 	// Reader is the database as last recorded; a user that can only read is enough.
-	Reader store.Reader
+	Reader Reader
 	// Lister lists every ticker of the market's provider: the meaning of the
 	// predecessor's submission without symbols. Nil, or an error that matches
 	// universe.ErrCannotList: Universe stands for it.
@@ -83,6 +89,7 @@ type Server struct {
 	rates   *rates
 	streams *streams
 	fill    *tapeFill
+	pools   *pools
 	local   map[string]bool // Host names that are ours
 
 	base context.Context // of all requests; set by Run before it serves
@@ -115,6 +122,7 @@ func New(config Config) *Server {
 		rates:   newRates(limits.SubmitRate, limits.SubmitBurst, config.Clock),
 		streams: newStreams(limits.Streams, limits.StreamsPerIP),
 		fill:    newTapeFill(config.Tape, config.Reader, config.Clock),
+		pools:   newPools(),
 		local:   localNames(config.Hosts),
 		base:    context.Background(),
 		stop:    make(chan struct{}),

@@ -34,6 +34,7 @@ type submission struct {
 	Bars     *int            `json:"bars,omitempty"`
 	Deadline *time.Time      `json:"deadline,omitempty"`
 	RetryOf  string          `json:"retry_of,omitempty"`
+	Window   *windowRequest  `json:"backtest,omitempty"` // of a backtest, and only of one
 
 	document strategy.Document // what Strategy says, or the default
 	recorded string            // the universe with its date, as the job records it
@@ -45,11 +46,17 @@ type submission struct {
 // name every wrong field and every illegal ticker with its place. A universe is
 // only resolved, and perhaps fetched, when all else is right.
 func (s *Server) parseSubmission(ctx context.Context, body []byte, now time.Time) (submission, error) {
+	return s.parseRequest(ctx, body, now, func(fields, *submission) {})
+}
+
+// parseRequest reads a submission; takeMore takes the fields that it has
+// besides those of an analysis, whose names are more.
+func (s *Server) parseRequest(ctx context.Context, body []byte, now time.Time, takeMore func(fields, *submission), more ...string) (submission, error) {
 	f, err := readBody(body)
 	if err != nil {
 		return submission{}, err
 	}
-	f.only("tickers", "universe", "capital", "strategy", "options", "deadline")
+	f.only(append(more, "tickers", "universe", "capital", "strategy", "options", "deadline")...)
 	sub := submission{origin: events.OriginAPI}
 	sub.Capital = positive(f, "capital")
 	s.takeStrategy(f, &sub)
@@ -59,6 +66,7 @@ func (s *Server) parseSubmission(ctx context.Context, body []byte, now time.Time
 			f.wrong("deadline", "must lie ahead, at most 30 days", sub.Deadline.Format(time.RFC3339))
 		}
 	}
+	takeMore(f, &sub)
 	sub.takeTickers(f)
 	if len(*f.errs) > 0 {
 		return submission{}, invalid(*f.errs)
@@ -250,6 +258,9 @@ func (s submission) queued(jobID string, now time.Time) (*events.JobQueued, erro
 			Bars:                 max(or(s.Bars, defaultBars), s.document.MinBars),
 		},
 		Deadline: or(s.Deadline, now.Add(defaultDeadline)).UTC().Truncate(time.Second), RequestSHA256: sha,
+	}
+	if s.Window != nil {
+		job.Kind, job.Backtest = events.KindBacktest, s.Window.resolve(now)
 	}
 	size, err := json.Marshal(job)
 	if err != nil {

@@ -24,31 +24,32 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 }
 
 type jobJSON struct {
-	JobID           string         `json:"job_id"`
-	Status          events.Status  `json:"status"`
-	Total           int            `json:"total"`
-	Analyzed        int            `json:"analyzed"`
-	Failed          int            `json:"failed"`
-	Cancelled       int            `json:"cancelled"`
-	Pending         int            `json:"pending"`
-	ProgressPercent float64        `json:"progress_percent"` // 100 only when nothing is pending
-	CreatedAt       stamp          `json:"created_at"`
-	StartedAt       stamp          `json:"started_at"`
-	CompletedAt     stamp          `json:"completed_at"`
-	Kind            events.Kind    `json:"kind"`
-	Origin          events.Origin  `json:"origin"`
-	ParentJobID     string         `json:"parent_job_id,omitempty"`
-	Universe        string         `json:"universe,omitempty"`
-	Capital         float64        `json:"capital"`
-	Strategy        string         `json:"strategy"`
-	StrategyHash    string         `json:"strategy_hash"`
-	Options         events.Options `json:"options"`
-	Deadline        stamp          `json:"deadline"`
-	Late            int            `json:"late"`       // outcomes after the cancel, not counted
-	Duplicates      int            `json:"duplicates"` // second outcomes, not counted
-	Seq             uint64         `json:"seq"`        // of the submission on the tape
-	LastSeq         uint64         `json:"last_seq"`   // of the newest event that changed the job
-	AsOfSeq         uint64         `json:"as_of_seq"`  // how far the tape was recorded
+	JobID           string           `json:"job_id"`
+	Status          events.Status    `json:"status"`
+	Total           int              `json:"total"`
+	Analyzed        int              `json:"analyzed"`
+	Failed          int              `json:"failed"`
+	Cancelled       int              `json:"cancelled"`
+	Pending         int              `json:"pending"`
+	ProgressPercent float64          `json:"progress_percent"` // 100 only when nothing is pending
+	CreatedAt       stamp            `json:"created_at"`
+	StartedAt       stamp            `json:"started_at"`
+	CompletedAt     stamp            `json:"completed_at"`
+	Kind            events.Kind      `json:"kind"`
+	Origin          events.Origin    `json:"origin"`
+	ParentJobID     string           `json:"parent_job_id,omitempty"`
+	Universe        string           `json:"universe,omitempty"`
+	Capital         float64          `json:"capital"`
+	Strategy        string           `json:"strategy"`
+	StrategyHash    string           `json:"strategy_hash"`
+	Options         events.Options   `json:"options"`
+	Backtest        *events.Backtest `json:"backtest,omitempty"` // of a backtest; not in lists
+	Deadline        stamp            `json:"deadline"`
+	Late            int              `json:"late"`       // outcomes after the cancel, not counted
+	Duplicates      int              `json:"duplicates"` // second outcomes, not counted
+	Seq             uint64           `json:"seq"`        // of the submission on the tape
+	LastSeq         uint64           `json:"last_seq"`   // of the newest event that changed the job
+	AsOfSeq         uint64           `json:"as_of_seq"`  // how far the tape was recorded
 }
 
 func toJob(v store.JobView, asOf uint64) jobJSON {
@@ -58,7 +59,7 @@ func toJob(v store.JobView, asOf uint64) jobJSON {
 		Cancelled: p.Cancelled, Pending: p.Pending(), ProgressPercent: percent(v.Total-p.Pending(), v.Total),
 		CreatedAt: stamp(v.CreatedAt), StartedAt: stamp(p.StartedAt), CompletedAt: stamp(p.CompletedAt),
 		Kind: v.Kind, Origin: v.Origin, ParentJobID: v.ParentID, Universe: v.Universe, Capital: v.Capital,
-		Strategy: v.StrategyName, StrategyHash: v.StrategyHash, Options: v.Options, Deadline: stamp(v.Deadline),
+		Strategy: v.StrategyName, StrategyHash: v.StrategyHash, Options: v.Options, Backtest: v.Backtest, Deadline: stamp(v.Deadline),
 		Late: p.Late, Duplicates: p.Duplicates, Seq: v.Seq, LastSeq: p.LastSeq, AsOfSeq: asOf,
 	}
 }
@@ -166,11 +167,15 @@ type acceptedJSON struct {
 
 func toAccepted(a accepted) acceptedJSON {
 	self := jobPath(a.job.JobID)
+	results := self + "/results"
+	if a.job.Kind == events.KindBacktest {
+		results = backtestPath(a.job.JobID)
+	}
 	return acceptedJSON{
 		JobID: a.job.JobID, Status: events.StatusQueued, Total: len(a.job.Tickers), Seq: a.seq,
 		ParentJobID: a.job.ParentJobID, Universe: a.job.Universe, Warning: a.warning, Deadline: stamp(a.job.Deadline),
 		Links: map[string]string{
-			"self": self, "details": self + "/details", "results": self + "/results",
+			"self": self, "details": self + "/details", "results": results,
 			"events": self + "/events", "cancel": self + "/cancel",
 		},
 	}
