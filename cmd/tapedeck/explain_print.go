@@ -166,8 +166,8 @@ func (s *sheet) arithmetic(e client.Explanation) {
 	sum := e.Arithmetic
 	s.title("Score")
 	for _, one := range sum.Categories {
-		s.line("  %s%s   %d buy, %d sell, %d neutral", padded(one.Category, labelWidth), s.paint(colorOfSign(one.Contribution), fmt.Sprintf("%+.6f", one.Contribution+0)),
-			one.Buying, one.Selling, one.Indicators-one.Buying-one.Selling)
+		s.line("  %s%s   %d of %d buy, %d sell", padded(one.Category, labelWidth), s.paint(colorOfSign(one.Contribution), fmt.Sprintf("%+.6f", one.Contribution+0)),
+			one.Buying, one.Indicators, one.Selling)
 	}
 	s.rule(labelWidth + 9)
 	s.line("  %s%s", padded("sum", labelWidth), s.paint(bold, fmt.Sprintf("%+.6f", sum.Sum+0)))
