@@ -35,7 +35,7 @@ func (s *Server) submitBacktest(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendAccepted(c, a)
+	return sendAccepted(c, a, sub.warning)
 }
 
 // parseBacktest reads the body of POST /api/v1/backtests, as parseSubmission does.

@@ -36,8 +36,7 @@ func (s *Server) submitJob(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	a.warning = sub.warning
-	return sendAccepted(c, a)
+	return sendAccepted(c, a, sub.warning)
 }
 
 // accepted is a job on the tape. replayed: an earlier request put it there.
@@ -45,7 +44,6 @@ type accepted struct {
 	job      *events.JobQueued
 	seq      uint64
 	replayed bool
-	warning  string // for the client, of no effect
 }
 
 // accept publishes a job, or finds it published by the same request before.
@@ -129,13 +127,14 @@ func unknownOutcome(jobID string, keyed bool) *Problem {
 	return p.after(retryAfterBusy)
 }
 
-func sendAccepted(c *fiber.Ctx, a accepted) error {
+// sendAccepted answers a submission; warning is for people, or empty.
+func sendAccepted(c *fiber.Ctx, a accepted, warning string) error {
 	if a.replayed {
 		c.Set(headerReplayed, "true")
 	}
 	c.Location(jobPath(a.job.JobID))
 	c.Status(http.StatusAccepted)
-	return sendJSON(c, toAccepted(a))
+	return sendJSON(c, toAccepted(a, warning))
 }
 
 // getJob is GET /api/v1/jobs/{id}.
@@ -364,7 +363,7 @@ func (s *Server) retryJob(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendAccepted(c, a)
+	return sendAccepted(c, a, sub.warning)
 }
 
 func (s *Server) retryOf(ctx context.Context, parent store.JobView) (submission, error) {
