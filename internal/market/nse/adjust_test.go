@@ -43,13 +43,14 @@ func TestPurposes(t *testing.T) {
 		"Rights 1:4 @ Premium Rs 8/-":                                                                                   "Rights 1:4 @ Premium Rs 8/- = 1",
 		"Demerger":                                                                                                      "Demerger = 1",
 		"Face Value Split":                                                                                              "error",
-		"Bonus issue":                                                                                                   "error",
-		"Bonus 1:0":                                                                                                     "error",
-		"Bonus 1:1 Cancelled":                                                                                           "error",
-		"Bonus 1:1 and Bonus 2:1":                                                                                       "error",
-		"Capital Reduction Rs 10 To Rs 1 / Consolidation Rs 1 To Rs.10":                                                 "error",
-		"Face Value Split (Sub-Division) - From Rs 2/- Per Share To Rs 2/- Per Share":                                   "error",
-		"Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 0/- Per Share":                                  "error",
+		"Face Value Split From Rs 10 To Rs 2/Consolidation From Rs 2 To Rs 10":                                          "error",
+		"Bonus issue":             "error",
+		"Bonus 1:0":               "error",
+		"Bonus 1:1 Cancelled":     "error",
+		"Bonus 1:1 and Bonus 2:1": "error",
+		"Capital Reduction Rs 10 To Rs 1 / Consolidation Rs 1 To Rs.10":                "error",
+		"Face Value Split (Sub-Division) - From Rs 2/- Per Share To Rs 2/- Per Share":  "error",
+		"Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 0/- Per Share": "error",
 	} {
 		texts, factor, err := nse.PurposeRatio(purpose)
 		got := fmt.Sprintf("%s = %v", strings.Join(texts, ", "), factor)

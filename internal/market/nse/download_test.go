@@ -361,10 +361,20 @@ func TestCloseEndsWaiting(t *testing.T) {
 }
 
 func TestUpdate(t *testing.T) {
-	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(30, friday)})
+	// The newest day is told of before the others have come.
+	gate := make(chan struct{})
+	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(30, friday)}, func(_ int, file string, _ int) nsetest.Answer {
+		if file != nse.FileName(friday) {
+			<-gate
+		}
+		return nsetest.Good
+	})
 	p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 25 })
 	var said []string
 	if err := p.Update(t.Context(), func(day time.Time, n, of int) {
+		if n == 1 {
+			close(gate)
+		}
 		said = append(said, fmt.Sprintf("%s %d/%d", day.Format(time.DateOnly), n, of))
 	}); err != nil {
 		t.Fatal(err)

@@ -30,8 +30,9 @@ const (
 	OtherDay         // 200 with another day's file
 )
 
-// A Badness says how one request is answered. Requests are counted from 1, all
-// of them and those for one file.
+// A Badness says how one request is answered, and may take its time. Requests
+// are counted from 1, all of them and those for one file. It is called from
+// several goroutines.
 type Badness func(request int, file string, try int) Answer
 
 // Every answers each n-th request with a.
@@ -104,20 +105,18 @@ func (e *Exchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	file := path.Base(r.URL.Path)
 	e.tries[file]++
-	at := len(e.requests)
+	try, at := e.tries[file], len(e.requests)
 	e.requests = append(e.requests, Request{At: time.Now(), Path: r.URL.Path})
-	answer := e.answer(at+1, file, r)
 	e.mu.Unlock()
-	status := e.write(w, r, file, answer)
+	status := e.write(w, r, file, e.answer(at+1, file, try, r))
 	e.mu.Lock()
 	e.requests[at].Status = status
 	e.mu.Unlock()
 }
 
-// answer decides; e.mu is held.
-func (e *Exchange) answer(request int, file string, r *http.Request) Answer {
+func (e *Exchange) answer(request int, file string, try int, r *http.Request) Answer {
 	for _, bad := range e.badness {
-		if answer := bad(request, file, e.tries[file]); answer != Good {
+		if answer := bad(request, file, try); answer != Good {
 			return answer
 		}
 	}
