@@ -69,12 +69,13 @@ func run(ctx context.Context, s settings) error {
 	}
 	defer provider.Close() //nolint:errcheck // it only stops downloads, which are safe to stop at any time
 	tape, work := stream.NewTape(js, log), stream.NewWork(js, log)
-	items, err := pubsub.NewSubscriber(pubsub.SubscriberConfig{Conn: nc, Topics: pubsub.LaneTopics, Slots: s.Slots(), Logger: log})
+	slots := source.Slots(s.Market, s.Analyzer)
+	items, err := pubsub.NewSubscriber(pubsub.SubscriberConfig{Conn: nc, Topics: pubsub.LaneTopics, Slots: slots, Logger: log})
 	if err != nil {
 		return err
 	}
 	name := processName()
-	log.Info("analyzer starts", "name", name, "slots", s.Slots(), "market", provider.Name(), "processors", runtime.NumCPU())
+	log.Info("analyzer starts", "name", name, "slots", slots, "market", provider.Name(), "processors", runtime.NumCPU())
 	dispatch := dispatcher.New(log, tape, work, "tapedeck/"+name)
 	analyze := analyzer.New(analyzer.Config{Log: log, Tape: tape, Work: work, Items: items, Provider: provider, Name: name})
 	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}

@@ -78,7 +78,7 @@ func (cmd upCmd) Run(a *app) error {
 		DataDir:        dir,
 		Listener:       listener,
 		OpenMarket:     cmd.openMarket,
-		Slots:          cmd.Slots(),
+		Slots:          source.Slots(cmd.Market, cmd.Analyzer),
 		ReconcileEvery: cmd.ReconcileEvery,
 		AllowedHosts:   cmd.AllowedHosts,
 		Strategies:     own,

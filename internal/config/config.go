@@ -125,7 +125,9 @@ type Analyzer struct {
 	// Concurrency is the number of tickers in hand at a time. 0 means 64 per
 	// processor, at most 512: nearly all of them wait for the provider or for the
 	// batch that stores their outcome, and twice the batch is half the fsyncs.
-	Concurrency int `name:"concurrency" default:"0" help:"Tickers in hand at a time; 0 means 64 per processor, at most 512."`
+	// Where each ticker costs a request (yahoo) 0 means what the market's rate
+	// serves in eight seconds, if that is less.
+	Concurrency int `name:"concurrency" default:"0" help:"Tickers in hand at a time; 0 means 64 per processor, at most 512, and what --market-rate serves in 8 s with yahoo."`
 }
 
 // Measured with BenchmarkJob of package standalone on two processors, tickers

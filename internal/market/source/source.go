@@ -96,6 +96,26 @@ func Shares(s config.Market) bool {
 	return err == nil && slices.ContainsFunc(parts, func(p part) bool { return p.asks(s) })
 }
 
+// Slots is how many tickers an analyzer had better have in hand. Where each
+// ticker costs a request that is what the rate serves in a few seconds: more
+// would only wait for their turn, and with several analyzers wait their attempt
+// out. A number that the user set stays.
+func Slots(s config.Market, a config.Analyzer) int {
+	parts, err := parse(s.Market)
+	if a.Concurrency > 0 || err != nil || !slices.ContainsFunc(parts, func(p part) bool { return p.kind == "yahoo" }) {
+		return a.Slots()
+	}
+	return min(a.Slots(), max(minSlots, int(s.MarketRate*slotSeconds)))
+}
+
+const (
+	// slotSeconds is how long the last of an analyzer's tickers waits for its
+	// turn: seven analyzers on one rate stay within an attempt of a minute.
+	slotSeconds = 8
+	// minSlots keeps slow answers from limiting low rates.
+	minSlots = 8
+)
+
 // asks reports whether a part sends requests over a network.
 func (p part) asks(s config.Market) bool {
 	return p.kind == "yahoo" || p.kind == "nse" && p.downloads(s)

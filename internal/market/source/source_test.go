@@ -259,3 +259,20 @@ func TestNSE(t *testing.T) {
 		t.Errorf("%d requests for a folder that is only read", n-asked)
 	}
 }
+
+func TestSlots(t *testing.T) {
+	usual := config.Analyzer{}.Slots()
+	for _, test := range []struct {
+		setting string
+		rate    float64
+		set     int
+		want    int
+	}{
+		{"yahoo", 2, 0, 16}, {"yahoo", 0.5, 0, 8}, {"yahoo", 1000, 0, usual}, {"yahoo", 2, 300, 300},
+		{"nse:x,yahoo", 3, 0, 24}, {"nse", 2, 0, usual}, {"csv:x", 2, 0, usual}, {"synthetic", 2, 7, 7},
+	} {
+		if got := source.Slots(config.Market{Market: test.setting, MarketRate: test.rate}, config.Analyzer{Concurrency: test.set}); got != test.want {
+			t.Errorf("%+v: %d", test, got)
+		}
+	}
+}
