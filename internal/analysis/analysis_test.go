@@ -42,8 +42,7 @@ func analyze(t testing.TB, s market.Series, d strategy.Document, p analysis.Para
 }
 
 // TestProperties: whatever the bars, the strategy and the parameters. It draws
-// until each kind of plan has come up under each method of a stop: a sized one is
-// one in forty.
+// until each kind of plan has come up under each method of a stop.
 func TestProperties(t *testing.T) {
 	seen := map[string]int{}
 	kinds := []string{"none"}
@@ -253,6 +252,24 @@ func TestAvailability(t *testing.T) {
 	}
 }
 
+// TestDocumented: docs/ANALYSIS.md has a row for each indicator, with its
+// category and the bars that it needs by default, in the order of a report.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "ANALYSIS.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	for _, one := range analyze(t, wave("ABC.NS", 250, 0), builtin(t, "balanced"), usual).Indicators {
+		row := fmt.Sprintf("\n| `%s` | %s | %d | ", one.Name, one.Category, one.NeedBars)
+		next := strings.Index(string(text)[at:], row)
+		if next < 0 {
+			t.Fatalf("no row %q, or not in its place", row)
+		}
+		at += next
+	}
+}
+
 // TestNeutralIsDecidedUnrounded: a reading on its level does not vote, one a
 // hair past it does, with a weight that is tiny but not rounded away.
 func TestNeutralIsDecidedUnrounded(t *testing.T) {
@@ -334,6 +351,30 @@ func TestQuorum(t *testing.T) {
 	doc.Quorum = strategy.Quorum{Agreeing: 12}
 	if r := analyze(t, s, doc, usual); r.Verdict != analysis.Sell || !strings.Contains(strings.Join(r.Warnings, "|"), "Sell, not Strong Sell") {
 		t.Errorf("%s %q", r.Verdict, r.Warnings)
+	}
+}
+
+// TestLineage: the report says what it was made from, in memory of its own, and
+// the exchange's currency when the provider says none.
+func TestLineage(t *testing.T) {
+	s := wave("ABC.NS", 60, 0)
+	s.Warnings, s.Notes = []string{"17 zero-volume days"}, []string{"asked nse first: no such ticker", "split 1:2 of 2024-02-01 taken out"}
+	r := analyze(t, s, builtin(t, "balanced"), usual)
+	want := analysis.Lineage{Provider: "handmade", Synthetic: true, Adjustment: market.AdjustmentSplits, Currency: "INR", Bars: 60,
+		FirstBar: s.Bars[0].Date, LastBar: s.Bars[59].Date, Warnings: []string{"17 zero-volume days"},
+		Notes: []string{"asked nse first: no such ticker", "split 1:2 of 2024-02-01 taken out"}}
+	s.Warnings[0], s.Notes[0] = "changed", "changed"
+	if diff := cmp.Diff(want, r.Lineage); diff != "" {
+		t.Error(diff)
+	}
+	for ticker, currency := range map[string]string{"ABC.BO": "INR", "ABC": "USD", "ABC.L": ""} {
+		if r := analyze(t, wave(ticker, 60, 0), builtin(t, "balanced"), usual); r.Lineage.Currency != currency || len(r.Lineage.Notes) != 0 {
+			t.Errorf("%s: %+v", ticker, r.Lineage)
+		}
+	}
+	s.Currency = "USD"
+	if r := analyze(t, s, builtin(t, "balanced"), usual); r.Lineage.Currency != "USD" {
+		t.Errorf("the provider's currency: %+v", r.Lineage)
 	}
 }
 
