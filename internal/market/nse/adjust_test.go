@@ -157,6 +157,23 @@ func TestUnexplainedSplitsAreNoVerdict(t *testing.T) {
 	}
 }
 
+// Among many shares of which nothing is to be said, a small bonus of one shows.
+func TestAnUnexplainedBonusAmongMany(t *testing.T) {
+	dir := t.TempDir()
+	sessions := nsetest.Weekdays(20, friday)
+	nsetest.Archive(t, dir, nsetest.Config{Symbols: 60, Names: []string{"X", "Y"}, Sessions: sessions, Splits: []nsetest.Split{
+		{Symbol: "X", Session: 10, Num: 11, Den: 10, Unexplained: true}, {Symbol: "Y", Session: 10, Num: 11, Den: 10},
+	}})
+	p := open(t, nse.Config{Dir: dir})
+	_, err := p.Daily(t.Context(), "X.NS", 20)
+	wantFault(t, err, market.CodeBadData, nse.FileName(sessions[10])+":2", "ratio 11:10 on "+sessions[10].Format(time.DateOnly))
+	for _, ticker := range []string{"Y.NS", "SYNTH00002.NS"} {
+		if _, err := p.Daily(t.Context(), ticker, 20); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestRealMovesAreNoSplits(t *testing.T) {
 	for _, test := range []struct {
 		price, prev float64

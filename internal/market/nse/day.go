@@ -21,11 +21,11 @@ type day struct {
 	name string
 	info fs.FileInfo
 
-	mu      sync.Mutex // guards what follows
-	content *content   // nil until it has been read
-	broken  error      // why the file can never be read, once that is known
-	before  *content   // the day that repeats was found for
-	repeats bool
+	mu       sync.Mutex // guards what follows
+	content  *content   // nil until it has been read
+	broken   error      // why the file can never be read, once that is known
+	before   *content   // the day that relation was found for
+	relation relation
 }
 
 // load returns the day's content, which is read once. Errors are *market.Error:
@@ -107,33 +107,49 @@ func unpack(data []byte) (string, error) {
 	return text.String(), nil
 }
 
-// ghost reports whether the day repeats the one before it, whose content is
-// given: the exchange was shut and somebody wrote the file all the same.
-func (d *day) ghost(content, before *content) bool {
+// A relation is how a day stands to the one before it in the archive.
+type relation struct {
+	// repeats: the day only repeats it. The exchange was shut, and somebody
+	// wrote the file all the same.
+	repeats bool
+	// skips: by the exchange's previous closes there was a session between.
+	skips bool
+}
+
+// after compares the day, whose content is given, with the one before it.
+func (d *day) after(content, before *content) relation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.before != before {
-		d.before, d.repeats = before, repeats(content, before)
+		d.before, d.relation = before, compare(content, before)
 	}
-	return d.repeats
+	return d.relation
 }
 
-func repeats(c, before *content) bool {
-	if len(c.rows) < ghostRows || len(before.rows) < ghostRows {
-		return false
-	}
-	same := 0
+func compare(c, before *content) relation {
+	both, same, moved := 0, 0, 0
 	for id := range c.at {
 		a, b := c.find(uint32(id)), before.find(uint32(id))
-		if a != nil && b != nil && a.volume == b.volume {
-			p, q := c.prices(uint32(id)), before.prices(uint32(id))
-			p.prev, q.prev = 0, 0 // these differ: the second is of the ghost itself
-			if p == q {
-				same++
-			}
+		if a == nil || b == nil {
+			continue
+		}
+		both++
+		p, q := c.prices(uint32(id)), before.prices(uint32(id))
+		if !(step{close: q.close, prev: p.prev}).silent() {
+			moved++
+		}
+		p.prev, q.prev = 0, 0 // these differ: the second is of the ghost itself
+		if p == q && a.volume == b.volume {
+			same++
 		}
 	}
-	return float64(same) >= ghostShare*float64(max(len(c.rows), len(before.rows)))
+	if both < fewRows {
+		return relation{}
+	}
+	return relation{
+		repeats: float64(same) >= ghostShare*float64(max(len(c.rows), len(before.rows))),
+		skips:   float64(moved) >= skipShare*float64(both),
+	}
 }
 
 // readFile reads a regular file whose state was before. Errors that may pass

@@ -45,8 +45,12 @@ const (
 	// for the day to be a ghost. On a real session fewer than one share in a
 	// hundred repeats all prices and its volume.
 	ghostShare = 0.95
-	// ghostRows is how many rows both days must have for that to be said.
-	ghostRows = 5
+	// skipShare is the share of a day's previous closes that must not be the
+	// closes of the file before for a session between them to be missing: a
+	// session moves three shares in four, corporate actions one in a hundred.
+	skipShare = 0.3
+	// fewRows is how many shares both days must have for either to be said.
+	fewRows = 5
 
 	// publishDelay is how long after a session's close its file is not asked
 	// for: the exchange publishes it two to three hours after.

@@ -290,13 +290,16 @@ func (p *Provider) view(ticker string) (*view, error) {
 
 func (v *view) load(i int) (*content, error) { return v.days[i].load(v.root, v.decoder) }
 
-// ghost reports whether day i, whose content is given, repeats the one before.
-func (v *view) ghost(i int, c *content) bool {
+// relation says how day i, whose content is given, stands to the one before.
+func (v *view) relation(i int, c *content) relation {
 	if i == 0 {
-		return false
+		return relation{}
 	}
 	before, err := v.load(i - 1)
-	return err == nil && v.days[i].ghost(c, before)
+	if err != nil {
+		return relation{}
+	}
+	return v.days[i].after(c, before)
 }
 
 // preload reads the newest n days on all processors; without it the first

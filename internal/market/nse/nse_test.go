@@ -283,6 +283,38 @@ func TestGapsHolesAndTheEndOfHistory(t *testing.T) {
 	}
 }
 
+// A session that neither the archive nor the calendar knows shows in the
+// previous closes of the next one: then they are no sign of splits.
+func TestAMissingSessionIsNoSplit(t *testing.T) {
+	sessions := nsetest.Weekdays(20, friday)
+	for _, known := range []bool{false, true} {
+		dir := t.TempDir()
+		var before float64
+		nsetest.Archive(t, dir, nsetest.Config{Symbols: 60, Names: []string{"X"}, Sessions: sessions, Edit: func(i int, rows []nsetest.Row) []nsetest.Row {
+			switch i {
+			case 10:
+				before = rows[0].Prev
+				return nil
+			case 11:
+				rows[0].Prev = math.Round(before*10/11*100) / 100 // as after a bonus of 1:10
+			}
+			return rows
+		}})
+		calendar := weekdays{shut: map[string]bool{}}
+		if !known {
+			calendar.shut[sessions[10].Format(time.DateOnly)] = true
+		}
+		series, err := open(t, nse.Config{Dir: dir, Calendar: calendar}).Daily(t.Context(), "X.NS", 100)
+		if err != nil || len(series.Bars) != 19 {
+			t.Fatalf("%d bars, %v", len(series.Bars), err)
+		}
+		want := []string{"no file for 1 sessions, the first after " + sessions[9].Format(time.DateOnly)}
+		if diff := cmp.Diff(want, series.Warnings); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestNoDataAndUnknown(t *testing.T) {
 	dir := t.TempDir()
 	p := open(t, nse.Config{Dir: dir})

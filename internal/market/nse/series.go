@@ -53,11 +53,12 @@ func (w *walk) collect(ctx context.Context, bars int) error {
 		if err := market.ContextError(ctx, w.ticker); err != nil {
 			return err
 		}
-		if err := w.visit(i); err != nil {
+		missing, err := w.visit(i)
+		if err != nil {
 			return err
 		}
-		if w.snapshot.holes[i] > 0 {
-			w.pendingHoles.count += w.snapshot.holes[i]
+		if missing > 0 {
+			w.pendingHoles.count += missing
 			w.pendingHoles.after = w.days[i-1].date
 		}
 	}
@@ -67,44 +68,50 @@ func (w *walk) collect(ctx context.Context, bars int) error {
 	return nil
 }
 
-// visit looks at one day.
-func (w *walk) visit(i int) error {
+// visit looks at one day. It returns how many sessions right before it have no
+// file, by the calendar or by the day's own previous closes.
+func (w *walk) visit(i int) (missing int, err error) {
+	missing = w.snapshot.holes[i]
 	d := w.days[i]
 	c, err := w.load(i)
 	if err != nil {
 		if !isBadData(err) {
-			return withTicker(err, w.ticker)
+			return missing, withTicker(err, w.ticker)
 		}
 		if w.pendingFault == nil {
 			w.pendingFault = withTicker(err, w.ticker)
 		}
-		return nil
+		return missing, nil
 	}
-	if w.ghost(i, c) {
+	toBefore := w.relation(i, c)
+	if toBefore.skips {
+		missing = max(missing, 1)
+	}
+	if toBefore.repeats {
 		w.pendingGhosts = append(w.pendingGhosts, d.date)
-		return nil
+		return missing, nil
 	}
 	if !w.known {
 		w.id, w.known = w.decoder.symbols.find(w.symbol)
 	}
 	if !w.known {
-		return nil
+		return missing, nil
 	}
 	if why, bad := c.bad[w.id]; bad {
-		return badData(w.ticker, fmt.Sprintf("%s:%d", d.name, why.line), why)
+		return missing, badData(w.ticker, fmt.Sprintf("%s:%d", d.name, why.line), why)
 	}
 	r := c.find(w.id)
 	if r == nil {
 		for _, why := range c.broken {
 			w.pendingTorn = append(w.pendingTorn, fmt.Sprintf("%s:%d", d.name, why.line))
 		}
-		return nil
+		return missing, nil
 	}
 	if w.pendingFault != nil { // an unusable day lies within the window
-		return w.pendingFault
+		return missing, w.pendingFault
 	}
 	w.add(traded{day: d, line: r.line, isin: r.isin, volume: r.volume, prices: c.prices(w.id)})
-	return nil
+	return missing, nil
 }
 
 // add takes a session, and with it what was met on the way to it.
