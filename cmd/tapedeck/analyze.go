@@ -45,7 +45,7 @@ func (cmd analyzeCmd) Run(a *app) error {
 		return err
 	}
 	a.warn(accepted.Warning)
-	return a.accepted(c, accepted, cmd.Detach, cmd.JSON, cmd.following)
+	return a.accepted(c, accepted, cmd.Detach, output{json: cmd.JSON}, cmd.following)
 }
 
 func (cmd analyzeCmd) submission() (client.Submission, error) {
@@ -60,7 +60,7 @@ func (cmd analyzeCmd) submission() (client.Submission, error) {
 		s.Universe = cmd.Universe
 	}
 	if len(s.Tickers) == 0 && s.Universe == "" {
-		return s, usage("name tickers or a --universe; for example: tapedeck analyze TCS.NS INFY.NS")
+		return s, usage("name tickers or a --universe; for example: TCS.NS INFY.NS")
 	}
 	if cmd.Capital < 0 {
 		return s, usage("--capital must be more than 0")
@@ -90,11 +90,11 @@ func submit(ctx context.Context, send func(ctx context.Context, key string) (cli
 	}
 }
 
-// accepted follows a new job to its end, prints its verdicts and failures, and
-// gives the exit code.
-func (a *app) accepted(c *client.Client, accepted client.Accepted, detach, asJSON bool, f following) error {
+// accepted follows a new job to its end, prints what it found and its failures,
+// and gives the exit code.
+func (a *app) accepted(c *client.Client, accepted client.Accepted, detach bool, as output, f following) error {
 	if detach {
-		if asJSON {
+		if as.json {
 			return printJSON(a.out, []client.Accepted{accepted})
 		}
 		fmt.Fprintln(a.out, accepted.JobID)
@@ -107,19 +107,27 @@ func (a *app) accepted(c *client.Client, accepted client.Accepted, detach, asJSO
 		}
 		return err
 	}
-	results, err := collect(a.ctx, url.Values{}, 0, func(ctx context.Context, query url.Values) (client.Page[client.Result], error) {
-		return c.Results(ctx, job.JobID, query)
-	})
-	if err != nil {
-		return err
-	}
-	if err := a.printResults(results, 0, asJSON); err != nil {
+	if err := a.printFindings(c, job, as); err != nil {
 		return err
 	}
 	if err := a.printFailures(c, job); err != nil {
 		return err
 	}
 	return f.verdict(job)
+}
+
+// printFindings prints a job's results, or its backtests.
+func (a *app) printFindings(c *client.Client, job client.Job, as output) error {
+	if job.Kind == events.KindBacktest {
+		return a.printBacktest(c, job.JobID, 0, as)
+	}
+	results, err := collect(a.ctx, url.Values{}, 0, func(ctx context.Context, query url.Values) (client.Page[client.Result], error) {
+		return c.Results(ctx, job.JobID, query)
+	})
+	if err != nil {
+		return err
+	}
+	return a.printResults(results, 0, as.json)
 }
 
 // printFailures lists the failed tickers with their reasons beside the results.

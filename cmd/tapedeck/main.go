@@ -34,15 +34,16 @@ type cli struct {
 	Demo demoCmd `cmd:"" help:"Show the whole pipeline at work: offline, in a temporary directory, on invented bars."`
 	Up   upCmd   `cmd:"" help:"Run the api, an analyzer and the recorder in this process."`
 
-	Analyze analyzeCmd `cmd:"" group:"use" help:"Analyse tickers: submit, follow, print the verdicts."`
-	Jobs    jobsCmd    `cmd:"" group:"use" help:"List jobs, newest first."`
-	Job     jobCmd     `cmd:"" group:"use" help:"Show one job and the outcome of each ticker."`
-	Cancel  cancelCmd  `cmd:"" group:"use" help:"Stop a job; outcomes from then on do not count."`
-	Retry   retryCmd   `cmd:"" group:"use" help:"Submit the failed tickers of a job as a new job."`
-	Results resultsCmd `cmd:"" group:"use" help:"Show a job's results, or the screen of the newest day."`
-	History historyCmd `cmd:"" group:"use" help:"Show the results of a ticker, newest first."`
-	Explain explainCmd `cmd:"" group:"use" help:"Show how a result came about: every vote, the score's sum, the plan, the data."`
-	Watch   watchCmd   `cmd:"" group:"use" help:"Follow a job, or everything, as it happens."`
+	Analyze  analyzeCmd  `cmd:"" group:"use" help:"Analyse tickers: submit, follow, print the verdicts."`
+	Backtest backtestCmd `cmd:"" group:"use" help:"Trade a strategy over past bars: submit, follow, print what each ticker came to."`
+	Jobs     jobsCmd     `cmd:"" group:"use" help:"List jobs, newest first."`
+	Job      jobCmd      `cmd:"" group:"use" help:"Show one job and the outcome of each ticker."`
+	Cancel   cancelCmd   `cmd:"" group:"use" help:"Stop a job; outcomes from then on do not count."`
+	Retry    retryCmd    `cmd:"" group:"use" help:"Submit the failed tickers of a job as a new job."`
+	Results  resultsCmd  `cmd:"" group:"use" help:"Show a job's results, or the screen of the newest day."`
+	History  historyCmd  `cmd:"" group:"use" help:"Show the results of a ticker, newest first."`
+	Explain  explainCmd  `cmd:"" group:"use" help:"Show how a result came about: every vote, the score's sum, the plan, the data."`
+	Watch    watchCmd    `cmd:"" group:"use" help:"Follow a job, or everything, as it happens."`
 
 	Strategies strategiesCmd `cmd:"" group:"use" help:"List the strategies, print one, or check a file of your own."`
 	Universes  universesCmd  `cmd:"" group:"use" help:"List the universes, or print the tickers of one."`

@@ -56,9 +56,9 @@ func (cmd jobsCmd) Run(a *app) error {
 	if cmd.JSON {
 		return printJSON(a.out, jobs)
 	}
-	t := newTable("JOB", "STATUS", ">TOTAL", ">ANALYZED", ">FAILED", ">CANCELLED", "STRATEGY", "CREATED")
+	t := newTable("JOB", "KIND", "STATUS", ">TOTAL", ">ANALYZED", ">FAILED", ">CANCELLED", "STRATEGY", "CREATED")
 	for _, j := range jobs {
-		t.add(j.JobID, string(j.Status), strconv.Itoa(j.Total), strconv.Itoa(j.Analyzed), strconv.Itoa(j.Failed),
+		t.add(j.JobID, string(j.Kind), string(j.Status), strconv.Itoa(j.Total), strconv.Itoa(j.Analyzed), strconv.Itoa(j.Failed),
 			strconv.Itoa(j.Cancelled), j.Strategy, clock(j.CreatedAt))
 	}
 	a.write(t, cmd.Limit)
@@ -160,7 +160,7 @@ func (cmd retryCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.accepted(c, accepted, cmd.Detach, cmd.JSON, cmd.following)
+	return a.accepted(c, accepted, cmd.Detach, output{json: cmd.JSON}, cmd.following)
 }
 
 type resultsCmd struct {
@@ -190,6 +190,9 @@ func (cmd resultsCmd) Run(a *app) error {
 		query.Set("class", cmd.Class)
 	}
 	results, err := collect(a.ctx, query, cmd.Limit, list)
+	if isBacktest(err) {
+		return a.printBacktest(c, cmd.ID, cmd.Limit, output{json: cmd.JSON})
+	}
 	if err != nil {
 		return err
 	}

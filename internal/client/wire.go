@@ -38,23 +38,25 @@ type Accepted struct {
 
 // A Job is a job as far as it has come.
 type Job struct {
-	JobID           string        `json:"job_id"`
-	Status          events.Status `json:"status"`
-	Total           int           `json:"total"`
-	Analyzed        int           `json:"analyzed"`
-	Failed          int           `json:"failed"`
-	Cancelled       int           `json:"cancelled"`
-	Pending         int           `json:"pending"`
-	ProgressPercent float64       `json:"progress_percent"`
-	CreatedAt       *time.Time    `json:"created_at"`
-	StartedAt       *time.Time    `json:"started_at"`
-	CompletedAt     *time.Time    `json:"completed_at"`
-	ParentJobID     string        `json:"parent_job_id,omitempty"`
-	Universe        string        `json:"universe,omitempty"`
-	Capital         float64       `json:"capital"`
-	Strategy        string        `json:"strategy"`
-	Deadline        *time.Time    `json:"deadline"`
-	AsOfSeq         uint64        `json:"as_of_seq"`
+	JobID           string           `json:"job_id"`
+	Kind            events.Kind      `json:"kind"`
+	Status          events.Status    `json:"status"`
+	Total           int              `json:"total"`
+	Analyzed        int              `json:"analyzed"`
+	Failed          int              `json:"failed"`
+	Cancelled       int              `json:"cancelled"`
+	Pending         int              `json:"pending"`
+	ProgressPercent float64          `json:"progress_percent"`
+	CreatedAt       *time.Time       `json:"created_at"`
+	StartedAt       *time.Time       `json:"started_at"`
+	CompletedAt     *time.Time       `json:"completed_at"`
+	ParentJobID     string           `json:"parent_job_id,omitempty"`
+	Universe        string           `json:"universe,omitempty"`
+	Capital         float64          `json:"capital"`
+	Strategy        string           `json:"strategy"`
+	Backtest        *events.Backtest `json:"backtest,omitempty"` // of a backtest; not in lists
+	Deadline        *time.Time       `json:"deadline"`
+	AsOfSeq         uint64           `json:"as_of_seq"`
 }
 
 // A Detail is the outcome of one ticker of a job.

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/client"
+)
+
+type backtestCmd struct {
+	server
+	following
+	Tickers  []string `arg:"" optional:"" name:"ticker" help:"Tickers, such as TCS.NS or AAPL; each has the whole capital for itself."`
+	Universe string   `placeholder:"NAME|@FILE" help:"A universe such as nifty50 instead of tickers, or a file with a ticker per line or a column of them."`
+	Strategy string   `placeholder:"NAME|@FILE" help:"A strategy such as balanced, or a file with a strategy document (.yaml or .json)."`
+	From     string   `placeholder:"DATE" help:"First day of the window, such as 2024-01-31; three years before its last by default."`
+	To       string   `placeholder:"DATE" help:"Last day of the window; yesterday by default."`
+	Capital  float64  `help:"Capital of each ticker, in its currency; the server's default is 100000."`
+	Cost     *float64 `placeholder:"PERCENT" help:"Commission and taxes of each side of a trade, in percent of its value; the server's default is 0.1."`
+	Slippage *float64 `placeholder:"PERCENT" help:"How much worse than its price each side is filled, in percent; the server's default is 0.05."`
+	CSV      bool     `name:"csv" help:"Print the metrics of each ticker as CSV."`
+	Key      string   `name:"idempotency-key" placeholder:"KEY" help:"The same key and request give the same job, however often they are sent."`
+	Detach   bool     `help:"Print the job's id and do not follow it."`
+}
+
+// Run submits a backtest, follows it, and prints what each ticker came to.
+func (cmd backtestCmd) Run(a *app) error {
+	if cmd.CSV && cmd.JSON {
+		return usage("--csv and --json exclude each other")
+	}
+	c, err := cmd.client()
+	if err != nil {
+		return err
+	}
+	submission, err := analyzeCmd{Tickers: cmd.Tickers, Universe: cmd.Universe, Capital: cmd.Capital, Strategy: cmd.Strategy}.submission()
+	if err != nil {
+		return err
+	}
+	accepted, err := submit(a.ctx, func(ctx context.Context, key string) (client.Accepted, error) {
+		if cmd.Key != "" {
+			key = cmd.Key
+		}
+		return c.SubmitBacktest(ctx, client.BacktestSubmission{
+			Submission: submission, From: cmd.From, To: cmd.To, CostPercent: cmd.Cost, SlippagePercent: cmd.Slippage,
+		}, key)
+	})
+	if err != nil {
+		return err
+	}
+	a.warn(accepted.Warning)
+	return a.accepted(c, accepted, cmd.Detach, output{cmd.JSON, cmd.CSV}, cmd.following)
+}
+
+// An output is how a job's results are printed: as a table unless one is set.
+type output struct{ json, csv bool }
+
+// printBacktest prints a backtest's tickers and their equal-weight sum.
+func (a *app) printBacktest(c *client.Client, jobID string, limit int, as output) error {
+	if as.csv {
+		return c.BacktestCSV(a.ctx, jobID, a.out)
+	}
+	var job client.Job
+	var sum *client.EqualWeight
+	items, err := collect(a.ctx, url.Values{}, limit, func(ctx context.Context, query url.Values) (client.Page[client.TickerBacktest], error) {
+		page, err := c.Backtest(ctx, jobID, query)
+		if job = page.Job; page.EqualWeight != nil {
+			sum = page.EqualWeight
+		}
+		return client.Page[client.TickerBacktest]{Items: page.Items, NextCursor: page.NextCursor, AsOfSeq: page.AsOfSeq}, err
+	})
+	if err != nil {
+		return err
+	}
+	if as.json {
+		if err := printJSON(a.out, items); err != nil || sum == nil {
+			return err
+		}
+		return printJSON(a.out, []any{map[string]any{"equal_weight": sum}})
+	}
+	if len(items) == 0 {
+		fmt.Fprintln(a.err, "nothing to show")
+		return nil
+	}
+	backtestTable(items, sum).write(a.out, nil)
+	if limit > 0 && len(items) == limit {
+		fmt.Fprintf(a.err, "the first %d; --limit 0 prints all\n", limit)
+	}
+	explainBacktest(a.err, job, sum)
+	warnBacktest(a.err, items)
+	return nil
+}
+
+func backtestTable(items []client.TickerBacktest, sum *client.EqualWeight) *table {
+	t := newTable("TICKER", ">TRADES", ">WIN%", ">FACTOR", ">EXPECT.R", ">RETURN%", ">CAGR%", ">SHARPE", ">DRAWDOWN%", ">EXPOSURE%", ">HOLD%", "DATA")
+	for _, b := range items {
+		data := "real"
+		if b.Synthetic {
+			data = "synthetic"
+		}
+		m := b.Metrics
+		t.add(append(backtestCells(b.Ticker, m.Trading, m.Growth, m.ExposurePercent), price(m.Hold.ReturnPercent), data)...)
+	}
+	if sum != nil {
+		t.add(append(backtestCells("= equal weight", sum.Trading, sum.Growth, sum.ExposurePercent), price(sum.Hold.ReturnPercent), "")...)
+		h := sum.Hold
+		t.add("= buy and hold", "", "", "", "", price(h.ReturnPercent), number(h.CAGRPercent), number(h.Sharpe), price(h.MaxDrawdownPercent), "", "", "")
+	}
+	return t
+}
+
+func backtestCells(name string, t events.Trading, g events.Growth, exposure float64) []string {
+	return []string{
+		name, strconv.Itoa(t.Trades), number(t.WinRatePercent), number(t.ProfitFactor), number(t.ExpectancyR), price(g.ReturnPercent),
+		number(g.CAGRPercent), number(g.Sharpe), price(g.MaxDrawdownPercent), price(exposure),
+	}
+}
+
+// explainBacktest says what the figures are of.
+func explainBacktest(w io.Writer, job client.Job, sum *client.EqualWeight) {
+	if job.Backtest != nil {
+		fmt.Fprintf(w, "strategy %s from %s to %s, costs %g %% and slippage %g %% a side, capital %.0f for each ticker\n",
+			job.Strategy, job.Backtest.From, job.Backtest.To, job.Backtest.CostPercent, job.Backtest.SlippagePercent, job.Capital)
+	}
+	if sum == nil {
+		fmt.Fprintln(w, "the tickers are too many to be added up")
+		return
+	}
+	fmt.Fprintf(w, "equal weight: the sum of %d tickers, each with the same capital for itself; %d of them ended above it\n", sum.Tickers, sum.Profitable)
+}
+
+// warnBacktest shows what there is to know about the figures, each warning once.
+func warnBacktest(w io.Writer, items []client.TickerBacktest) {
+	var texts []string
+	of := map[string][]string{}
+	for _, b := range items {
+		for _, text := range b.Warnings {
+			if of[text] == nil {
+				texts = append(texts, text)
+			}
+			of[text] = append(of[text], b.Ticker)
+		}
+	}
+	for _, text := range texts[:min(len(texts), shownWarnings)] {
+		who := of[text][0]
+		if n := len(of[text]); n > 1 {
+			who += fmt.Sprintf(" and %d more", n-1)
+		}
+		fmt.Fprintf(w, "%s: %s\n", who, oneLine(text, 160))
+	}
+	if len(texts) > shownWarnings {
+		fmt.Fprintf(w, "... and %d more warnings; --json or --csv shows them all\n", len(texts)-shownWarnings)
+	}
+}
+
+// shownWarnings is how many warnings a table is followed by.
+const shownWarnings = 5
+
+// isBacktest reports whether the server says that a job is of that kind.
+func isBacktest(err error) bool {
+	var refused *client.Problem
+	return errors.As(err, &refused) && refused.Status == http.StatusConflict && refused.Code == "job_is_backtest"
+}

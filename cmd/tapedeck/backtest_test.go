@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/tapedeck/tapedeck/internal/client"
+)
+
+// TestBacktest goes the way of a user: submit, follow, the table; the same as
+// CSV and JSON; the job among the others; its results by the other command.
+func TestBacktest(t *testing.T) {
+	base := deck(t)
+	run := func(args ...string) said { return command(t, append(args, "--server", base)...) }
+	window := []string{"--from", "2025-06-01", "--to", "2025-12-31"}
+
+	table := run(append([]string{"backtest", "TCS.NS", "INFY.NS", "--progress", "plain"}, window...)...)
+	table.want(t, 0, "2 analyzed, 0 failed", "from 2025-06-01 to 2025-12-31", "costs 0.1 % and slippage 0.05 %", "sum of 2 tickers")
+	lines := strings.Split(strings.TrimSpace(table.out), "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[0], "TICKER") || !strings.Contains(lines[1], "synthetic") ||
+		!strings.HasPrefix(lines[3], "= equal weight") || !strings.HasPrefix(lines[4], "= buy and hold") {
+		t.Errorf("table:\n%s", table.out)
+	}
+	rows, err := csv.NewReader(strings.NewReader(run(append([]string{"backtest", "TCS.NS", "--csv", "--cost", "0", "--slippage", "0"}, window...)...).want(t, 0).out)).ReadAll()
+	if err != nil || len(rows) != 2 || rows[0][0] != "ticker" || rows[1][0] != "TCS.NS" {
+		t.Errorf("csv %q, %v", rows, err)
+	}
+	for i, name := range rows[0] {
+		if name == "costs" && rows[1][i] != "0" || name == "slippage" && rows[1][i] != "0" {
+			t.Errorf("%s is %s", name, rows[1][i])
+		}
+	}
+	asJSON := strings.Split(strings.TrimSpace(run(append([]string{"backtest", "INFY.NS", "--json", "--strategy", "mean_reversion"}, window...)...).want(t, 0).out), "\n")
+	var one client.TickerBacktest
+	var sum struct {
+		EqualWeight client.EqualWeight `json:"equal_weight"`
+	}
+	if len(asJSON) != 2 || json.Unmarshal([]byte(asJSON[0]), &one) != nil || json.Unmarshal([]byte(asJSON[1]), &sum) != nil ||
+		one.Ticker != "INFY.NS" || one.Strategy != "mean_reversion" || sum.EqualWeight.Tickers != 1 || sum.EqualWeight.Sessions != one.Metrics.Days.Sessions {
+		t.Errorf("json %s", asJSON)
+	}
+
+	id := strings.TrimSpace(run(append([]string{"backtest", "TCS.NS", "--detach"}, window...)...).want(t, 0).out)
+	run("watch", id).want(t, 0)
+	run("jobs").want(t, 0, id, "backtest")
+	run("results", id).want(t, 0, "TCS.NS", "= equal weight")
+	run("job", id).want(t, 0, "TCS.NS", "analyzed")
+}
+
+// TestBacktestFails: what cannot be tested is said, and ends with 3.
+func TestBacktestFails(t *testing.T) {
+	base := deck(t)
+	run := func(args ...string) said { return command(t, append(args, "--server", base)...) }
+	run("backtest", "TCS.NS", "--from", "2025-06-07", "--to", "2025-06-08").want(t, 3, "short_history", "no session within the window")
+	run("backtest", "TCS.NS", "--from", "2025-06-07", "--to", "2025-06-08", "--fail-on", "never").want(t, 0)
+	run("backtest", "TCS.NS", "--from", "soon").want(t, 1, "body.from")
+	run("backtest", "TCS.NS", "--json", "--csv").want(t, 2)
+	run("backtest").want(t, 2)
+}
