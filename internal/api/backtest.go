@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -27,7 +26,7 @@ func (s *Server) submitBacktest(c *fiber.Ctx) error {
 	if err := s.rates.take(c.IP()); err != nil {
 		return err
 	}
-	sub, err := s.parseBacktest(c.UserContext(), c.Body(), s.config.Clock())
+	sub, err := s.parseBacktest(c.Body(), s.config.Clock())
 	if err != nil {
 		return err
 	}
@@ -35,12 +34,12 @@ func (s *Server) submitBacktest(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendAccepted(c, a, sub.warning)
+	return sendAccepted(c, a)
 }
 
 // parseBacktest reads the body of POST /api/v1/backtests, as parseSubmission does.
-func (s *Server) parseBacktest(ctx context.Context, body []byte, now time.Time) (submission, error) {
-	return s.parseRequest(ctx, body, now, func(f fields, sub *submission) {
+func (s *Server) parseBacktest(body []byte, now time.Time) (submission, error) {
+	return s.parseRequest(body, now, func(f fields, sub *submission) {
 		sub.Window = &windowRequest{
 			From: f.date("from"), To: f.date("to"),
 			Cost: f.number("cost_percent", 0, maxSidePercent), Slippage: f.number("slippage_percent", 0, maxSidePercent),

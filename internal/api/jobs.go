@@ -28,7 +28,7 @@ func (s *Server) submitJob(c *fiber.Ctx) error {
 	if err := s.rates.take(c.IP()); err != nil {
 		return err
 	}
-	sub, err := s.parseSubmission(c.UserContext(), c.Body(), s.config.Clock())
+	sub, err := s.parseSubmission(c.Body(), s.config.Clock())
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (s *Server) submitJob(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendAccepted(c, a, sub.warning)
+	return sendAccepted(c, a)
 }
 
 // accepted is a job on the tape. replayed: an earlier request put it there.
@@ -44,9 +44,11 @@ type accepted struct {
 	job      *events.JobQueued
 	seq      uint64
 	replayed bool
+	warning  string // for people: its universe's list is older than it should be
 }
 
-// accept publishes a job, or finds it published by the same request before.
+// accept publishes a job, or finds it published by the same request before,
+// also when its universe cannot be had any more.
 func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	ctx, key := c.UserContext(), c.Get(headerKey)
 	if err := checkKey(key); err != nil {
@@ -54,6 +56,14 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	}
 	id, err := newJobID(key)
 	if err != nil {
+		return accepted{}, err
+	}
+	if err := s.takeUniverse(ctx, &sub); err != nil {
+		if sha, shaErr := sub.sha(); shaErr == nil && key != "" {
+			if a, err := s.replay(ctx, &events.JobQueued{JobID: id, RequestSHA256: sha}); err == nil {
+				return a, nil
+			}
+		}
 		return accepted{}, err
 	}
 	job, err := sub.queued(id, s.config.Clock())
@@ -70,7 +80,9 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 		}
 		return accepted{}, tapeFull()
 	}
-	return s.publish(ctx, job, key != "")
+	a, err := s.publish(ctx, job, key != "")
+	a.warning = sub.warning
+	return a, err
 }
 
 // publish puts a job on the tape, or finds it there. keyed: its id follows
@@ -127,14 +139,13 @@ func unknownOutcome(jobID string, keyed bool) *Problem {
 	return p.after(retryAfterBusy)
 }
 
-// sendAccepted answers a submission; warning is for people, or empty.
-func sendAccepted(c *fiber.Ctx, a accepted, warning string) error {
+func sendAccepted(c *fiber.Ctx, a accepted) error {
 	if a.replayed {
 		c.Set(headerReplayed, "true")
 	}
 	c.Location(jobPath(a.job.JobID))
 	c.Status(http.StatusAccepted)
-	return sendJSON(c, toAccepted(a, warning))
+	return sendJSON(c, toAccepted(a))
 }
 
 // getJob is GET /api/v1/jobs/{id}.
@@ -363,7 +374,7 @@ func (s *Server) retryJob(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	return sendAccepted(c, a, sub.warning)
+	return sendAccepted(c, a)
 }
 
 func (s *Server) retryOf(ctx context.Context, parent store.JobView) (submission, error) {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,14 +43,14 @@ type submission struct {
 
 // parseSubmission reads the body of POST /api/v1/jobs. Errors are *Problem and
 // name every wrong field and every illegal ticker with its place. A universe is
-// only resolved, and perhaps fetched, when all else is right.
-func (s *Server) parseSubmission(ctx context.Context, body []byte, now time.Time) (submission, error) {
-	return s.parseRequest(ctx, body, now, func(fields, *submission) {})
+// resolved by accept.
+func (s *Server) parseSubmission(body []byte, now time.Time) (submission, error) {
+	return s.parseRequest(body, now, func(fields, *submission) {})
 }
 
 // parseRequest reads a submission; takeMore takes the fields that it has
 // besides those of an analysis, whose names are more.
-func (s *Server) parseRequest(ctx context.Context, body []byte, now time.Time, takeMore func(fields, *submission), more ...string) (submission, error) {
+func (s *Server) parseRequest(body []byte, now time.Time, takeMore func(fields, *submission), more ...string) (submission, error) {
 	f, err := readBody(body)
 	if err != nil {
 		return submission{}, err
@@ -71,25 +70,7 @@ func (s *Server) parseRequest(ctx context.Context, body []byte, now time.Time, t
 	if len(*f.errs) > 0 {
 		return submission{}, invalid(*f.errs)
 	}
-	if sub.Universe != "" {
-		err = s.takeUniverse(ctx, f, &sub)
-	}
-	return sub, err
-}
-
-// takeUniverse fills in the tickers of the universe that a submission names.
-func (s *Server) takeUniverse(ctx context.Context, f fields, sub *submission) error {
-	found, err := s.resolve(ctx, sub.Universe)
-	var refused *Problem
-	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError { // the client's mistake, not a list that cannot be had
-		f.wrong("universe", refused.Detail, sub.Universe)
-		return invalid(*f.errs)
-	}
-	if err != nil {
-		return err
-	}
-	sub.Tickers, sub.recorded, sub.warning = found.Tickers, recordedAs(found), found.Warning
-	return nil
+	return sub, nil
 }
 
 // takeOptions takes the numbers of a job that are not its strategy's.

@@ -40,6 +40,24 @@ func (s *Server) resolve(ctx context.Context, name string) (universe.List, error
 	return found, nil
 }
 
+// takeUniverse fills in the tickers of the universe that a submission names. A
+// name that is none, or a universe that is too large, is a wrong field of it.
+func (s *Server) takeUniverse(ctx context.Context, sub *submission) error {
+	if sub.Universe == "" || len(sub.Tickers) > 0 {
+		return nil
+	}
+	found, err := s.resolve(ctx, sub.Universe)
+	var refused *Problem
+	if errors.As(err, &refused) && refused.Status < http.StatusInternalServerError {
+		return invalid([]FieldError{{Message: refused.Detail, Location: "body.universe", Value: capped(sub.Universe)}})
+	}
+	if err != nil {
+		return err
+	}
+	sub.Tickers, sub.recorded, sub.warning = found.Tickers, recordedAs(found), found.Warning
+	return nil
+}
+
 // legal returns the distinct tickers of a list that something outside gave, in
 // their order and canonical.
 func (s *Server) legal(names []string) []string {

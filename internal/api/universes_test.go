@@ -167,3 +167,19 @@ func TestUniverseUnderAKey(t *testing.T) {
 		t.Errorf("%s", again.Body)
 	}
 }
+
+// TestUniverseIsGoneUnderAKey repeats a submission whose list cannot be had any
+// more: the job is there, and so is the answer.
+func TestUniverseIsGoneUnderAKey(t *testing.T) {
+	list := []string{"TCS.NS"}
+	var broken error
+	_, _, change := withExchange(t, func(context.Context) ([]string, error) { return list, broken })
+	r := newRig(t, change)
+	id := r.submit(`{"universe":"all"}`, "Idempotency-Key", "once")
+	broken = errors.New("the provider is down")
+	if again := r.post("/api/v1/jobs", `{"universe":"all"}`, "Idempotency-Key", "once").want(http.StatusAccepted); again.text("job_id") != id {
+		t.Errorf("%s", again.Body)
+	}
+	r.post("/api/v1/jobs", `{"universe":"all"}`, "Idempotency-Key", "another").want(http.StatusServiceUnavailable)
+	r.post("/api/v1/jobs", `{"universe":"all","capital":7}`, "Idempotency-Key", "once").want(http.StatusServiceUnavailable)
+}

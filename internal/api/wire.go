@@ -165,7 +165,7 @@ type acceptedJSON struct {
 	Links       map[string]string `json:"links"`
 }
 
-func toAccepted(a accepted, warning string) acceptedJSON {
+func toAccepted(a accepted) acceptedJSON {
 	self := jobPath(a.job.JobID)
 	results := self + "/results"
 	if a.job.Kind == events.KindBacktest {
@@ -173,7 +173,7 @@ func toAccepted(a accepted, warning string) acceptedJSON {
 	}
 	return acceptedJSON{
 		JobID: a.job.JobID, Status: events.StatusQueued, Total: len(a.job.Tickers), Seq: a.seq,
-		ParentJobID: a.job.ParentJobID, Universe: a.job.Universe, Warning: warning, Deadline: stamp(a.job.Deadline),
+		ParentJobID: a.job.ParentJobID, Universe: a.job.Universe, Warning: a.warning, Deadline: stamp(a.job.Deadline),
 		Links: map[string]string{
 			"self": self, "details": self + "/details", "results": results,
 			"events": self + "/events", "cancel": self + "/cancel",
