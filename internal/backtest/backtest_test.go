@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -201,6 +202,20 @@ func TestNoLookAhead(t *testing.T) {
 			}
 		}
 		return len(want)
+	})
+}
+
+// TestOlderBarsDoNotMatter: bars that no signal of the window sees change nothing.
+func TestOlderBarsDoNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, d, p, r := drawn(t)
+		first, _ := slices.BinarySearchFunc(s.Bars, p.From, func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
+		s.Bars = s.Bars[max(0, first-(p.Bars-1)):]
+		again, err := backtest.Run(s, d, p)
+		again.Lineage = r.Lineage // says how many bars there were
+		if diff := cmp.Diff(r, again); err != nil || diff != "" {
+			t.Fatalf("%v %s", err, diff)
+		}
 	})
 }
 

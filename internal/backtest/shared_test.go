@@ -16,14 +16,11 @@ import (
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
-// real prints the table of docs/BACKTEST.md, for these costs; it takes half a minute.
-//
-// What a delivery trade costs a side: for a share of the NSE the securities
-// transaction tax of 0.1 %, exchange and SEBI charges, stamp duty and GST, some
-// 0.12 % in all without a broker's commission.
+// real prints the table of docs/BACKTEST.md; it takes half a minute. The costs
+// are those of a job that does not say otherwise.
 var (
 	real         = flag.Bool("real", false, "backtest the built-in strategies over the whole of ../shared/market and print the table")
-	realCost     = flag.Float64("cost", 0.12, "with -real: costs per side, in percent")
+	realCost     = flag.Float64("cost", 0.1, "with -real: costs per side, in percent")
 	realSlippage = flag.Float64("slippage", 0.05, "with -real: slippage per side, in percent")
 )
 

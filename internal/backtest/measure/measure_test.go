@@ -215,3 +215,20 @@ func TestEqualCapitalIsTheSum(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// BenchmarkPortfolio adds up a whole exchange over three years.
+func BenchmarkPortfolio(b *testing.B) {
+	list := days(750)
+	values := make([]float64, len(list))
+	for i := range values {
+		values[i] = 1000 + float64(i%17)
+	}
+	members := make([]measure.Member, 2192)
+	for i := range members {
+		members[i] = member(string(rune('A'+i%26)), 1000, measure.Trading{}, list, values, values)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		measure.Portfolio(members)
+	}
+}

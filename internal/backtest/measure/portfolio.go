@@ -2,6 +2,8 @@ package measure
 
 import (
 	"cmp"
+	"iter"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -42,15 +44,31 @@ func CurveOf(start float64, days []time.Time, equity, hold []float64) Curve {
 // Days returns the curve's sessions, one for each value.
 func (c Curve) Days() []time.Time {
 	days := make([]time.Time, 0, len(c.Equity))
-	day := c.First
-	for i := range c.Equity {
-		if i > 0 && i <= len(c.Steps) {
-			day = day.AddDate(0, 0, c.Steps[i-1])
-		}
-		days = append(days, day)
+	for _, day := range c.numbered() {
+		days = append(days, dayOf(day))
 	}
 	return days
 }
+
+const secondsPerDay = 24 * 60 * 60
+
+// numbered yields the index and the day of each session, in days since 1970:
+// a portfolio walks over millions of them.
+func (c Curve) numbered() iter.Seq2[int, int64] {
+	return func(yield func(int, int64) bool) {
+		day := c.First.Unix() / secondsPerDay
+		for i := range c.Equity {
+			if i > 0 && i <= len(c.Steps) {
+				day += int64(c.Steps[i-1])
+			}
+			if !yield(i, day) {
+				return
+			}
+		}
+	}
+}
+
+func dayOf(number int64) time.Time { return time.Unix(number*secondsPerDay, 0).UTC() }
 
 // A Member is one ticker's part in a portfolio: what its recorded outcome holds.
 type Member struct {
@@ -117,29 +135,30 @@ func Portfolio(members []Member) Pooled {
 
 // mean returns the means of the members' curves on every day on which one has a session.
 func mean(members []Member) (days []time.Time, equity, hold []float64) {
-	sessions := make([][]time.Time, len(members))
-	seen := map[int64]bool{}
-	for i, m := range members {
-		sessions[i] = m.Curve.Days()
-		for _, day := range sessions[i] {
-			if at := day.Unix(); !seen[at] {
-				seen[at] = true
-				days = append(days, day)
-			}
+	at := map[int64]int{} // a day's place in the list
+	for _, m := range members {
+		for _, day := range m.Curve.numbered() {
+			at[day] = 0
 		}
 	}
-	slices.SortFunc(days, time.Time.Compare)
+	for place, day := range slices.Sorted(maps.Keys(at)) {
+		at[day] = place
+		days = append(days, dayOf(day))
+	}
 	equity, hold = make([]float64, len(days)), make([]float64, len(days))
-	for i, m := range members {
+	for _, m := range members {
 		next, e, h := 0, 1.0, 1.0
-		for k, day := range days {
-			if next < len(sessions[i]) && !sessions[i][next].After(day) {
-				e, h = m.Curve.Equity[next], m.Curve.Hold[next]
-				next++
+		until := func(end int) { // the values stand until the next session
+			for ; next < end; next++ {
+				equity[next] += e
+				hold[next] += h
 			}
-			equity[k] += e
-			hold[k] += h
 		}
+		for i, day := range m.Curve.numbered() {
+			until(at[day])
+			e, h = m.Curve.Equity[i], m.Curve.Hold[i]
+		}
+		until(len(days))
 	}
 	for k := range days {
 		equity[k] /= float64(len(members))
