@@ -43,6 +43,9 @@ func TestCheckStrategies(t *testing.T) {
 		}
 	}
 	command(t, "strategies", "--check", dir).want(t, exitFailure, "1 of 2 files", "strategy mine")
+	file(t, dir, "balanced.yaml", "name: balanced\n")
+	file(t, dir, "astray.yaml", strings.Replace(mine, "name: mine", "name: other", 1))
+	command(t, "strategies", "--check", dir).want(t, exitFailure, "3 of 4 files", "balanced.yaml: balanced is a built-in strategy", "astray.yaml: the strategy's name is other")
 	text := command(t, "strategies", "--check", bad, "--json").want(t, exitFailure).out
 	var one checked
 	if err := json.Unmarshal([]byte(text), &one); err != nil || len(one.Problems) != 3 || one.Problems[0].Line != 4 {
