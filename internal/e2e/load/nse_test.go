@@ -26,7 +26,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/standalone"
 )
 
-var nseRate = flag.Float64("nse-rate", 3, "requests a second that the first answer from an empty archive may make")
+var nseRate = flag.Float64("nse-rate", 2, "requests a second that the first answer from an empty archive may make")
 
 // A wholeNSE is the size of the invented exchange.
 type wholeNSE struct {
@@ -41,7 +41,7 @@ type wholeNSE struct {
 // filled from a stand-in of the exchange's server. Small, it holds what must
 // hold; with -load it has the real size and its figures are worth reading:
 //
-//	go test ./internal/e2e/load -run TestWholeNSE -load -v -timeout 20m [-nse-rate 3]
+//	go test ./internal/e2e/load -run TestWholeNSE -load -v -timeout 20m [-nse-rate 2]
 func TestWholeNSE(t *testing.T) {
 	size := wholeNSE{symbols: 40, sessions: 260, bars: 220, rate: 1000}
 	if *wanted {
@@ -104,7 +104,8 @@ func inventNSE(t *testing.T, size wholeNSE) (sessions []time.Time, dir string) {
 	nsetest.Archive(t, dir, nsetest.Config{Symbols: size.symbols, Names: names, Sessions: sessions, Splits: []nsetest.Split{
 		{Symbol: "M&M", Session: size.sessions - 50, Num: 5, Den: 1}, {Symbol: "TCS", Session: size.sessions - 100, Num: 2, Den: 1},
 	}})
-	t.Logf("%d symbols on %d sessions invented in %s", size.symbols, size.sessions, time.Since(began).Round(time.Millisecond))
+	_, bytes := stored(t, dir)
+	t.Logf("%d symbols on %d sessions, %d MiB, invented in %s; %s", size.symbols, size.sessions, bytes>>20, time.Since(began).Round(time.Millisecond), memory())
 	return sessions, dir
 }
 

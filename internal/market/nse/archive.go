@@ -25,7 +25,6 @@ type Calendar interface {
 // archive is the folder of daily files. It is hot: each look sees the files as
 // they are.
 type archive struct {
-	dir      string
 	calendar Calendar
 	history  int
 	now      func() time.Time

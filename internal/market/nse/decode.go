@@ -124,7 +124,7 @@ func (d *decoder) decode(text string, day date) (*content, error) {
 			return nil, err
 		}
 	}
-	f.rows = slices.Clip(f.rows)
+	f.rows = slices.Clone(f.rows) // without what append set aside: it is kept for long
 	return f.content, nil
 }
 

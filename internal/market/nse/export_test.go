@@ -1,6 +1,9 @@
 package nse
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // PurposeRatio is what parsePurpose makes of a PURPOSE, as the notes say it.
 func PurposeRatio(purpose string) (texts []string, factor float64, err error) {
@@ -24,3 +27,46 @@ func SimpleRatios() map[string]float64 {
 
 // Hasten makes the wait between two tries of a download short.
 func Hasten(p *Provider) { p.queue.client.retry = time.Millisecond }
+
+// Decode reads the text of a daily file and returns how many shares it keeps,
+// how many rows are faulty, and whether an error names its line.
+func Decode(text string, session time.Time) (kept, faulty int, err error) {
+	d := decoder{series: []string{"EQ", "BE"}, symbols: newSymbols(), isins: newSymbols()}
+	c, err := d.decode(text, dateOf(session))
+	if err != nil {
+		return 0, 0, err
+	}
+	for id := range c.at {
+		if r := c.find(uint32(id)); r != nil {
+			if p := c.prices(uint32(id)); p.open < 0 || r.line < 2 {
+				return 0, 0, errors.New("a row that cannot be")
+			}
+			kept++
+		}
+	}
+	return kept, len(c.bad) + len(c.broken), nil
+}
+
+// ParseActions reads the text of a file of corporate actions and returns the
+// factors of all of its lines that can be read.
+func ParseActions(text string) (factors []float64, err error) {
+	all := actions{}
+	if err := all.parse("file", text); err != nil {
+		return nil, err
+	}
+	all.settle()
+	for _, list := range all {
+		for _, a := range list {
+			if a.wrong == "" {
+				factors = append(factors, a.ratio.float())
+			}
+		}
+	}
+	return factors, nil
+}
+
+// Line is the line that an error is about, 0 if it is about none.
+func Line(err error) int {
+	line, _ := lineOf(err)
+	return line
+}

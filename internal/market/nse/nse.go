@@ -99,7 +99,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	p := &Provider{
 		dir:     cfg.Dir,
-		archive: &archive{dir: cfg.Dir, calendar: cfg.Calendar, history: cfg.History, now: cfg.Now},
+		archive: &archive{calendar: cfg.Calendar, history: cfg.History, now: cfg.Now},
 		actions: &actionFiles{dir: cfg.Dir, named: cfg.ActionsFile},
 		decoder: &decoder{series: cfg.Series, symbols: newSymbols(), isins: newSymbols()},
 	}

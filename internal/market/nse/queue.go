@@ -19,7 +19,6 @@ import (
 type queue struct {
 	client   *client
 	calendar Calendar
-	history  int
 	now      func() time.Time
 	log      *slog.Logger
 	ctx      context.Context // ends with the provider
@@ -57,7 +56,7 @@ type failure struct {
 func newQueue(c *client, cfg Config) *queue {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &queue{
-		client: c, calendar: cfg.Calendar, history: cfg.History, now: cfg.Now, log: cfg.Logger,
+		client: c, calendar: cfg.Calendar, now: cfg.Now, log: cfg.Logger,
 		ctx: ctx, cancel: cancel,
 		open: map[date]*download{}, settled: map[date]time.Time{}, failed: map[date]failure{},
 		missing: map[date]bool{}, newest: everyDay,
