@@ -129,6 +129,8 @@ func TestRoles(t *testing.T) {
 		}
 	}
 
+	r.use(0, "backtest", "TCS.NS", "INFY.NS", "--from", "2024-01-01", "--to", "2024-12-31", "--progress", "none")
+
 	asked, seq := r.verified() // the recorder itself is asked
 	second := "sqlite:" + filepath.Join(t.TempDir(), "second.db")
 	r.recorder("recorder-sqlite", second)

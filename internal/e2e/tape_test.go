@@ -35,6 +35,9 @@ func (d *deck) replay(id string) onTape {
 			if data.Report.Verdict == events.StrongBuy {
 				seen.strongBuy[data.Ticker] = recorded.Seq
 			}
+		case *events.TickerBacktested:
+			seen.outcomes[data.Ticker]++
+			seen.by[data.Analyzer]++
 		case *events.TickerFailed:
 			seen.outcomes[data.Ticker]++
 		case *events.JobCompleted:
