@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -62,6 +63,7 @@ type Analyzer struct {
 	source      string
 	now         func() time.Time
 	attemptTime time.Duration
+	turns       chan struct{} // holds one token for each backtest that is being worked out
 }
 
 // New wires an analyzer; nothing runs yet.
@@ -76,6 +78,7 @@ func New(cfg Config) *Analyzer {
 		source:      "tapedeck/" + cfg.Name,
 		now:         cfg.Clock,
 		attemptTime: cfg.AttemptTime,
+		turns:       make(chan struct{}, runtime.GOMAXPROCS(0)),
 	}
 	if a.now == nil {
 		a.now = time.Now

@@ -14,22 +14,31 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
-// backtestOf trades a job's strategy over the bars of one ticker.
+// backtestOf trades a job's strategy over the bars of one ticker. It takes as
+// long as hundreds of analyses, so only as many run at a time as there are
+// processors: what waits for its turn does not slow down the analyses beside it.
 func (a *Analyzer) backtestOf(ctx context.Context, item stream.Item, p plan) (events.BacktestReport, error) {
 	params, err := backtestParams(item, p.window)
 	if err != nil {
 		return events.BacktestReport{}, err
 	}
-	series, err := a.reach(ctx, item.Ticker, params.From, params.Bars)
+	bounded, cancel := context.WithTimeout(ctx, a.attemptTime)
+	defer cancel()
+	series, err := a.reach(bounded, item.Ticker, params.From, params.Bars)
 	if err != nil {
 		return events.BacktestReport{}, fmt.Errorf("getting bars: %w", err)
 	}
-	notes := series.Notes
+	select {
+	case a.turns <- struct{}{}:
+		defer func() { <-a.turns }()
+	case <-ctx.Done():
+		return events.BacktestReport{}, ctx.Err()
+	}
 	result, err := backtest.Run(series, p.doc, params)
 	if err != nil {
 		return events.BacktestReport{}, err
 	}
-	return wireBacktest(result, notes), nil
+	return wireBacktest(result, series.Notes), nil
 }
 
 func backtestParams(item stream.Item, window *events.Backtest) (backtest.Params, error) {

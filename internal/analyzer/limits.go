@@ -10,7 +10,7 @@ const (
 	// attempts_exhausted. Above MaxAttempts, so that restarts alone do not
 	// spend a ticker's attempts.
 	MaxDeliveries = 20
-	// AttemptTime is how long one attempt may take: a provider's slow answer
+	// AttemptTime is how long one attempt may take to get its bars: a slow answer
 	// with its own retries fits in, a hang does not hold a slot for ever.
 	AttemptTime = 60 * time.Second
 

@@ -58,8 +58,8 @@ func (a *Analyzer) work(ctx context.Context, item stream.Item, attempt int) erro
 	return err
 }
 
-// attempt gets the bars and does with them what the job is for, within
-// AttemptTime. A panic in either is an error of this ticker, not of the process.
+// attempt gets the bars, within AttemptTime, and does with them what the job is
+// for. A panic in either is an error of this ticker, not of the process.
 func (a *Analyzer) attempt(ctx context.Context, d delivery, p plan) (outcome events.Data, err error) {
 	item := d.item
 	defer func() {
@@ -68,8 +68,6 @@ func (a *Analyzer) attempt(ctx context.Context, d delivery, p plan) (outcome eve
 			a.log.Error("analysis panicked", "job_id", item.JobID, "ticker", item.Ticker, "err", err)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, a.attemptTime)
-	defer cancel()
 	switch item.Kind {
 	case events.KindAnalysis:
 		report, err := a.analyze(ctx, item, p)
@@ -88,6 +86,8 @@ func (a *Analyzer) attempt(ctx context.Context, d delivery, p plan) (outcome eve
 }
 
 func (a *Analyzer) analyze(ctx context.Context, item stream.Item, p plan) (events.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.attemptTime)
+	defer cancel()
 	series, err := a.provider.Daily(ctx, item.Ticker, item.Options.Bars)
 	if err != nil {
 		return events.Report{}, fmt.Errorf("getting bars: %w", err)

@@ -12,7 +12,9 @@ import (
 const Program = 1
 
 // ProjectionVersion is the version of the fold: events -> rows. A change of
-// what rows the same events give needs a new one, and a rebuild.
+// what rows the same events give needs a new one, and a rebuild. That a type
+// which no earlier release wrote gets rows is none: where a newer analyzer ran
+// beside an older recorder, the events are poison until a rebuild folds them.
 const ProjectionVersion = 1
 
 // Migrated is one row of table migrations: a step that was carried out.

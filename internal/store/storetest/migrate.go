@@ -44,6 +44,36 @@ func testReaderBeforeTables(t *testing.T, db opened) {
 	must(t, err)
 }
 
+// testOlderProgram writes rows as the release before migration 2 does, which
+// knows none of its columns: they are there, and read as none.
+func testOlderProgram(t *testing.T, db opened) {
+	w := db.migrated()
+	for _, statement := range []string{
+		`INSERT INTO jobs (id, kind, origin, parent_id, universe, total, capital, strategy_name, strategy_hash, risk_percent,
+			position_limit_percent, min_risk_reward, bars, request_sha256, deadline, created_at, seq, tickers, strategy)
+			VALUES ('old', 'analysis', 'api', '', '', 1, 1, 's', 'h', 1, 1, 1, 1, '', 1, 1, 1, '["A"]', '{}')`,
+		`INSERT INTO progress (job_id, status, total, analyzed, failed, cancelled, late, duplicates, started_at, completed_at,
+			last_seq, cancel_seq, announced_seq, created_at) VALUES ('old', 'completed', 1, 1, 0, 0, 0, 0, 1, 1, 2, 0, 0, 1)`,
+		`INSERT INTO details (job_id, ticker, position, status, code, error_message, attempts, started_at, completed_at, seq)
+			VALUES ('old', 'A', 0, 'analyzed', '', '', 1, 1, 1, 2)`,
+		`INSERT INTO results (seq, job_id, ticker, recorded_at, origin, strategy_name, strategy_hash, trading_day, verdict, score,
+			coverage, regime, warnings, attempts, started_at, completed_at, side, entry, stop, target, risk_reward, size, risk_amount,
+			value, adjustments, provider, synthetic, adjustment, currency, bars, first_bar, last_bar, data_warnings)
+			VALUES (2, 'old', 'A', 1, 'api', 's', 'h', '2026-11-02', 'Hold', 0, 1, '', '[]', 1, 1, 1, 'none', 1, 1, 1, 1, 0, 0, 0, '[]',
+			'csv', 0, '', '', 1, '', '', '[]')`,
+	} {
+		must(t, db.Exec(statement))
+	}
+	r := w.Reading()
+	view, _, err := r.Job(t.Context(), "old")
+	must(t, err)
+	page, err := r.Results(t.Context(), store.ResultsQuery{JobID: "old", Limit: 1})
+	must(t, err)
+	if view.Backtest != nil || len(page.Items) != 1 || page.Items[0].Lineage.Notes == nil || len(page.Items[0].Lineage.Notes) != 0 {
+		t.Errorf("job %+v, results %+v", view.Job, page.Items)
+	}
+}
+
 // testNewerSchema meets tables of a newer program: usable, then not.
 func testNewerSchema(t *testing.T, db opened) {
 	w := db.migrated()

@@ -42,6 +42,7 @@ func Test(t *testing.T, factory Factory) {
 	}{
 		{"MigrateOnce", testMigrateOnce},
 		{"ReaderBeforeTables", testReaderBeforeTables},
+		{"OlderProgram", testOlderProgram},
 		{"NewerSchema", testNewerSchema},
 		{"FirstLease", testFirstLease},
 		{"HeldLease", testHeldLease},
