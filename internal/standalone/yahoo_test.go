@@ -211,7 +211,7 @@ func TestYahooOnABadDay(t *testing.T) {
 			cfg.Splits[name] = []yahootest.Split{{Date: time.Date(2026, 3, 12, 0, 0, 0, 0, time.UTC), Numerator: 5, Denominator: 1, LeftIn: true}}
 			expected[name] = events.FailureBadData
 		case 40:
-			cfg.Bars[name] = []yahootest.Bar{yahootest.NewBar(time.Date(2026, 8, 28, 0, 0, 0, 0, time.UTC), 10, 11, 9, 10, 100)}
+			cfg.Bars[name] = []yahootest.Bar{yahootest.NewBar(time.Date(2026, 8, 28, 0, 0, 0, 0, time.UTC), [4]float64{10, 11, 9, 10}, 100)}
 			expected[name] = events.FailureShortHistory
 		}
 		tickers[i] = name

@@ -91,7 +91,7 @@ func odd(t *testing.T, ticker string, edit func(*yahootest.Chart)) (market.Serie
 	var week []yahootest.Bar
 	for i := range 5 {
 		price := 100 + float64(i)
-		week = append(week, yahootest.NewBar(day(2026, 8, 24+i), price, price+2, price-2, price+1, 1000+float64(i)))
+		week = append(week, yahootest.NewBar(day(2026, 8, 24+i), [4]float64{price, price+2, price-2, price+1}, 1000+float64(i)))
 	}
 	s := yahootest.New(t, yahootest.Config{
 		Now: fixed(friday), Bars: map[string][]yahootest.Bar{ticker: week},
@@ -203,7 +203,7 @@ func TestRepeatedDayKeepsTheFuller(t *testing.T) {
 func TestDaysWithoutASession(t *testing.T) {
 	labor := func(volume float64) []yahootest.Bar { // Labor Day is 2025-09-01
 		return []yahootest.Bar{
-			yahootest.NewBar(day(2025, 8, 29), 10, 11, 9, 10, 5), yahootest.NewBar(day(2025, 9, 1), 10, 10, 10, 10, volume), yahootest.NewBar(day(2025, 9, 2), 10, 11, 9, 10, 5),
+			yahootest.NewBar(day(2025, 8, 29), [4]float64{10, 11, 9, 10}, 5), yahootest.NewBar(day(2025, 9, 1), [4]float64{10, 10, 10, 10}, volume), yahootest.NewBar(day(2025, 9, 2), [4]float64{10, 11, 9, 10}, 5),
 		}
 	}
 	ask := func(bars []yahootest.Bar) market.Series {

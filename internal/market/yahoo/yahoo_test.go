@@ -175,9 +175,9 @@ func TestWhatIsAsked(t *testing.T) {
 func TestRange(t *testing.T) {
 	var seldom []yahootest.Bar
 	for date := day(2015, 1, 7); date.Before(friday); date = date.AddDate(0, 0, 7) {
-		seldom = append(seldom, yahootest.NewBar(date, 10, 11, 9, 10, 100))
+		seldom = append(seldom, yahootest.NewBar(date, [4]float64{10, 11, 9, 10}, 100))
 	}
-	young := []yahootest.Bar{yahootest.NewBar(day(2026, 8, 27), 10, 11, 9, 10, 100), yahootest.NewBar(day(2026, 8, 28), 10, 11, 9, 10, 100)}
+	young := []yahootest.Bar{yahootest.NewBar(day(2026, 8, 27), [4]float64{10, 11, 9, 10}, 100), yahootest.NewBar(day(2026, 8, 28), [4]float64{10, 11, 9, 10}, 100)}
 	s, p := serve(t, friday, yahootest.Config{Bars: map[string][]yahootest.Bar{"SELDOM": seldom, "YOUNG": young, "STILL": seldom[:200]}})
 	nse, _ := calendar.For("XNSE")
 	for _, c := range []struct {

@@ -15,9 +15,9 @@ type Bar struct {
 	Open, High, Low, Close, Volume *float64
 }
 
-// NewBar returns a bar with all values.
-func NewBar(date time.Time, opens, high, low, closes, volume float64) Bar {
-	return Bar{Date: date, Open: &opens, High: &high, Low: &low, Close: &closes, Volume: &volume}
+// NewBar returns a bar without nulls: open, high, low and close, and the volume.
+func NewBar(date time.Time, prices [4]float64, volume float64) Bar {
+	return Bar{Date: date, Open: &prices[0], High: &prices[1], Low: &prices[2], Close: &prices[3], Volume: &volume}
 }
 
 // walks keeps the histories that have been made: some hundreds of kilobytes each.
@@ -67,7 +67,7 @@ func walk(symbol string, seed uint64, from, to time.Time) []Bar {
 		closes := opens * swing() * (1 - 0.002*math.Log(opens/startPrice))
 		high := max(opens, closes) * (1 + dailyRange*random.Float64()/2)
 		low := min(opens, closes) * (1 - dailyRange*random.Float64()/2)
-		bars = append(bars, NewBar(date, noise(opens), noise(high), noise(low), noise(closes), math.Floor(1e5+9e5*random.Float64())))
+		bars = append(bars, NewBar(date, [4]float64{noise(opens), noise(high), noise(low), noise(closes)}, math.Floor(1e5+9e5*random.Float64())))
 		price = closes
 	}
 	return bars
@@ -83,7 +83,7 @@ func unadjust(bars []Bar, splits []Split) {
 		for i := range bars {
 			if bars[i].Date.Before(s.Date) {
 				b := &bars[i]
-				*b = NewBar(b.Date, *b.Open*ratio, *b.High*ratio, *b.Low*ratio, *b.Close*ratio, *b.Volume/ratio)
+				*b = NewBar(b.Date, [4]float64{*b.Open*ratio, *b.High*ratio, *b.Low*ratio, *b.Close*ratio}, *b.Volume/ratio)
 			}
 		}
 	}
