@@ -91,7 +91,7 @@ func odd(t *testing.T, ticker string, edit func(*yahootest.Chart)) (market.Serie
 	var week []yahootest.Bar
 	for i := range 5 {
 		price := 100 + float64(i)
-		week = append(week, yahootest.NewBar(day(2026, 8, 24+i), [4]float64{price, price+2, price-2, price+1}, 1000+float64(i)))
+		week = append(week, yahootest.NewBar(day(2026, 8, 24+i), [4]float64{price, price + 2, price - 2, price + 1}, 1000+float64(i)))
 	}
 	s := yahootest.New(t, yahootest.Config{
 		Now: fixed(friday), Bars: map[string][]yahootest.Bar{ticker: week},

@@ -83,7 +83,7 @@ func unadjust(bars []Bar, splits []Split) {
 		for i := range bars {
 			if bars[i].Date.Before(s.Date) {
 				b := &bars[i]
-				*b = NewBar(b.Date, [4]float64{*b.Open*ratio, *b.High*ratio, *b.Low*ratio, *b.Close*ratio}, *b.Volume/ratio)
+				*b = NewBar(b.Date, [4]float64{*b.Open * ratio, *b.High * ratio, *b.Low * ratio, *b.Close * ratio}, *b.Volume/ratio)
 			}
 		}
 	}
