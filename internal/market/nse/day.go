@@ -138,8 +138,7 @@ func compare(c, before *content) relation {
 		if !(step{close: q.close, prev: p.prev}).silent() {
 			moved++
 		}
-		p.prev, q.prev = 0, 0 // these differ: the second is of the ghost itself
-		if p == q && a.volume == b.volume {
+		if idle(p, a.volume, q.close) || echo(p, q) && a.volume == b.volume {
 			same++
 		}
 	}
@@ -147,9 +146,21 @@ func compare(c, before *content) relation {
 		return relation{}
 	}
 	return relation{
-		repeats: float64(same) >= ghostShare*float64(max(len(c.rows), len(before.rows))),
+		repeats: float64(same) >= ghostShare*float64(len(c.rows)),
 		skips:   float64(moved) >= skipShare*float64(both),
 	}
+}
+
+// echo reports whether a session has all prices of the one before; the previous
+// closes differ, because that of a ghost is the close that it repeats.
+func echo(p, before prices) bool {
+	p.prev, before.prev = 0, 0
+	return p == before
+}
+
+// idle reports whether a session is nothing but the close before, drawn out.
+func idle(p prices, volume, close float64) bool {
+	return volume == 0 && p.open == close && p.high == close && p.low == close && p.close == close
 }
 
 // readFile reads a regular file whose state was before. Errors that may pass

@@ -387,6 +387,36 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// Several programs may share an archive: what another has fetched meanwhile is
+// not asked for.
+func TestFilesThatAnotherPutThere(t *testing.T) {
+	theirs := t.TempDir()
+	nsetest.Archive(t, theirs, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(20, friday)})
+	gate, arrived := make(chan struct{}), make(chan struct{}, 100)
+	e := nsetest.Serve(t, theirs, func(int, string, int) nsetest.Answer {
+		arrived <- struct{}{}
+		<-gate
+		return nsetest.Good
+	})
+	p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 20 })
+	done := make(chan error)
+	go func() { done <- p.Update(t.Context(), nil) }()
+	for range 3 { // as many as are fetched at a time
+		<-arrived
+	}
+	for _, name := range files(t, theirs) {
+		data, err := os.ReadFile(filepath.Join(theirs, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nsetest.Write(t, filepath.Join(cfg.Dir, name), data)
+	}
+	close(gate)
+	if err := <-done; err != nil || len(e.Requests()) != 3 {
+		t.Errorf("%d requests, %v; want 3", len(e.Requests()), err)
+	}
+}
+
 func TestALimiterThatRefuses(t *testing.T) {
 	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(5, friday)})
 	for _, code := range []market.Code{market.CodeRateLimited, market.CodeUnavailable} {

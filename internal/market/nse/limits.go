@@ -42,8 +42,8 @@ const (
 	// ends there: what is older belongs to another market.
 	maxHole = 20
 	// ghostShare is the share of a day's rows that must repeat the day before
-	// for the day to be a ghost. On a real session fewer than one share in a
-	// hundred repeats all prices and its volume.
+	// for the day to be a ghost: all prices and the volume, or its close with no
+	// volume at all. On a real session fewer than one share in a hundred does.
 	ghostShare = 0.95
 	// skipShare is the share of a day's previous closes that must not be the
 	// closes of the file before for a session between them to be missing: a

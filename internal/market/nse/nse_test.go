@@ -192,13 +192,16 @@ func TestTickersAreThoseOfTheNewestDays(t *testing.T) {
 func TestGhostsAreDropped(t *testing.T) {
 	sessions := nsetest.Weekdays(20, friday)
 	var before []nsetest.Row
-	ghost := func(share float64) func(i int, rows []nsetest.Row) []nsetest.Row {
+	ghost := func(share float64, idle bool) func(i int, rows []nsetest.Row) []nsetest.Row {
 		return func(i int, rows []nsetest.Row) []nsetest.Row {
 			if i == 10 || i == 11 {
 				rows = slices.Clone(rows)
 				for k := range rows[:int(share*float64(len(rows)))] {
 					rows[k] = before[k]
-					rows[k].Prev = rows[k].Close
+					if idle {
+						flat := before[k].Close
+						rows[k].Open, rows[k].High, rows[k].Low, rows[k].Volume = flat, flat, flat, 0
+					}
 				}
 			}
 			before = slices.Clone(rows)
@@ -207,11 +210,12 @@ func TestGhostsAreDropped(t *testing.T) {
 	}
 	for _, test := range []struct {
 		share float64
+		idle  bool
 		bars  int
-	}{{0.96, 18}, {0.90, 20}} {
+	}{{0.96, false, 18}, {0.90, false, 20}, {0.96, true, 18}, {0.90, true, 20}} {
 		dir := t.TempDir()
 		// The walk goes on unseen behind a ghost, so the previous close is mended.
-		edit := ghost(test.share)
+		edit := ghost(test.share, test.idle)
 		closes := map[string]float64{}
 		nsetest.Archive(t, dir, nsetest.Config{Symbols: 100, Names: []string{"X"}, Sessions: sessions, Edit: func(i int, rows []nsetest.Row) []nsetest.Row {
 			rows = edit(i, rows)
