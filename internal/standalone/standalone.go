@@ -133,10 +133,7 @@ func (d *Deck) openMarket(ctx context.Context) error {
 		d.market = &source.Market{Provider: d.cfg.Provider, Lists: d.cfg.ListsTickers}
 		return nil
 	}
-	ports, err := source.Embedded(d.cfg.DataDir, d.log)
-	if err != nil {
-		return err
-	}
+	ports := source.Embedded(d.cfg.DataDir, d.log)
 	var rates *stream.Bucket
 	if d.cfg.NATSURL != "" {
 		js, err := d.connect(stream.RoleAnalyzer)
@@ -146,9 +143,11 @@ func (d *Deck) openMarket(ctx context.Context) error {
 		rates = stream.NewMarketBucket(js, d.log)
 		ports = source.Cluster(rates, stream.NewBarsBucket(js, d.log), d.cfg.DataDir, d.log)
 	}
-	if d.market, err = d.cfg.OpenMarket(ctx, ports); err != nil {
+	opened, err := d.cfg.OpenMarket(ctx, ports)
+	if err != nil {
 		return err
 	}
+	d.market = opened
 	if rates != nil && d.market.Lists {
 		d.lister = shared.NewLister(d.log, rates, d.market)
 	}

@@ -92,9 +92,7 @@ func TestConforms(t *testing.T) {
 	for name, store := range map[string]func(t *testing.T) market.BarCache{
 		"memory alone": func(*testing.T) market.BarCache { return nil },
 		"files": func(t *testing.T) market.BarCache {
-			files, err := cache.OpenFiles(t.TempDir(), 0)
-			ok(t, err)
-			return files
+			return cache.NewFiles(t.TempDir(), 0)
 		},
 		"a store that fails": func(*testing.T) market.BarCache { return &memoryStore{fail: errors.New("broken")} },
 	} {

@@ -31,8 +31,8 @@ type Files struct {
 	dir  string
 	most int64
 
-	mu    sync.Mutex // guards what follows
-	files map[string]file
+	mu    sync.Mutex      // guards what follows, and writing
+	files map[string]file // nil until the first put
 	bytes int64
 }
 
@@ -54,23 +54,31 @@ const (
 	tempEnd   = ".part"
 )
 
-// OpenFiles opens the cache in dir, which is made with the first file, closed to
-// other users. most is what its files may take together; 0 means
-// DefaultFilesBytes.
-func OpenFiles(dir string, most int64) (*Files, error) {
+// NewFiles returns the cache in dir, which is made with the first file, closed
+// to other users. most is what its files may take together; 0 means
+// DefaultFilesBytes. What lies there already is looked through before the
+// first file is written.
+func NewFiles(dir string, most int64) *Files {
 	if most <= 0 {
 		most = DefaultFilesBytes
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("opening the cache of bars: %w", err)
+	return &Files{dir: dir, most: most}
+}
+
+// scan takes up what an earlier process left, once. Called with mu held.
+func (f *Files) scan() error {
+	if f.files != nil {
+		return nil
 	}
-	f := &Files{dir: dir, most: most, files: map[string]file{}}
+	entries, err := os.ReadDir(f.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking through the cache of bars: %w", err)
+	}
+	f.files = map[string]file{}
 	for _, entry := range entries {
 		f.find(entry)
 	}
-	f.prune(time.Now())
-	return f, nil
+	return nil
 }
 
 // find takes up a file that an earlier process left; what is none of ours stays.
@@ -124,6 +132,11 @@ func (f *Files) Put(_ context.Context, key string, data []byte, expires time.Tim
 		return fmt.Errorf("writing to the cache of bars: a key of %d bytes, at most %d", len(key), math.MaxUint16)
 	}
 	name, body := nameOf(key), encodeFile(key, data, expires)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.scan(); err != nil {
+		return err
+	}
 	temp, err := os.CreateTemp(f.dir, name+".*"+tempEnd)
 	if errors.Is(err, fs.ErrNotExist) { // the first file, or somebody removed the folder
 		if err = os.MkdirAll(f.dir, 0o700); err == nil {
@@ -137,8 +150,6 @@ func (f *Files) Put(_ context.Context, key string, data []byte, expires time.Tim
 	if err = errors.Join(err, temp.Close()); err != nil {
 		return errors.Join(fmt.Errorf("writing to the cache of bars: %w", err), os.Remove(temp.Name()))
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if err := os.Rename(temp.Name(), filepath.Join(f.dir, name)); err != nil {
 		return errors.Join(fmt.Errorf("writing to the cache of bars: %w", err), os.Remove(temp.Name()))
 	}
@@ -150,8 +161,7 @@ func (f *Files) Put(_ context.Context, key string, data []byte, expires time.Tim
 }
 
 // prune removes files until the rest fits: the expired ones, then the oldest,
-// down to nine tenths, so that not every put has to look for one. Called with
-// mu held, or before anybody else knows f.
+// down to nine tenths, so that not every put has to look for one. Called with mu held.
 func (f *Files) prune(now time.Time) {
 	if f.bytes <= f.most {
 		return

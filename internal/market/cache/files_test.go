@@ -15,9 +15,7 @@ func TestFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache", "bars")
 	reopen := func(most int64) *cache.Files {
 		t.Helper()
-		files, err := cache.OpenFiles(dir, most)
-		ok(t, err)
-		return files
+		return cache.NewFiles(dir, most)
 	}
 	files := reopen(0)
 	want := func(f *cache.Files, key, value string) {
@@ -68,8 +66,7 @@ func TestFiles(t *testing.T) {
 func TestFilesAreBounded(t *testing.T) {
 	dir := t.TempDir()
 	const most = 20_000
-	files, err := cache.OpenFiles(dir, most)
-	ok(t, err)
+	files := cache.NewFiles(dir, most)
 	value := make([]byte, 1000)
 	ok(t, files.Put(t.Context(), "first", value, time.Now().Add(time.Hour)))
 	ok(t, files.Put(t.Context(), "expired", make([]byte, 3000), time.Now().Add(-time.Hour)))
@@ -91,13 +88,13 @@ func TestFilesAreBounded(t *testing.T) {
 	half := filepath.Join(dir, "x.123.part")
 	ok(t, os.WriteFile(half, value, 0o600))
 	ok(t, os.WriteFile(filepath.Join(dir, "README"), value, 0o600))
-	smaller, err := cache.OpenFiles(dir, most/2)
-	ok(t, err)
+	smaller := cache.NewFiles(dir, most/2)
+	ok(t, smaller.Put(t.Context(), "one more", value, time.Now().Add(time.Hour)))
 	if _, err := os.Stat(half); !os.IsNotExist(err) {
 		t.Error("half a file stayed")
 	}
 	if got := folderBytes(t, dir) - int64(len(value)); got > most/2 {
-		t.Errorf("%d bytes after opening with a smaller limit", got)
+		t.Errorf("%d bytes with a smaller limit", got)
 	}
 	if _, found, _ := smaller.Get(t.Context(), "99"); !found {
 		t.Error("the newest did not survive")

@@ -29,7 +29,7 @@ func (l *Lister) Run(ctx context.Context) error {
 	for {
 		wait := listEvery
 		if err := l.Look(ctx); err != nil && ctx.Err() == nil {
-			l.log.Warn("the list of tickers was not published; trying again", "stage", "lister", "err", err, "elapsed", listRetry)
+			l.log.Warn("the list of tickers was not published; trying again in a minute", "stage", "lister", "err", err)
 			wait = listRetry
 		}
 		timer := time.NewTimer(wait)

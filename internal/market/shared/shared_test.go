@@ -105,8 +105,8 @@ func TestOneRateForAllProcesses(t *testing.T) {
 	if most := int(rate*elapsed.Seconds()) + 2; len(log.at) > most {
 		t.Errorf("%d grants in %s, at most %d", len(log.at), elapsed, most)
 	}
-	// A grant is noted a little after it was given, on a busy machine up to 50 ms.
-	const window, slack = 250 * time.Millisecond, 50 * time.Millisecond
+	// A grant is noted a little after it was given, on a busy machine up to 150 ms.
+	const window, slack = 250 * time.Millisecond, 150 * time.Millisecond
 	if got, most := log.worst(window), int(rate*(window+slack).Seconds())+2; got > most {
 		t.Errorf("%d grants within %s, at most %d", got, window, most)
 	}
@@ -160,24 +160,29 @@ func TestPauseHoldsForAll(t *testing.T) {
 	s := streamtest.Server(t)
 	theirs := books(t, s)
 	first, second := limiter(t, 100, books(t, s)), limiter(t, 100, theirs)
-	ok(t, second.Wait(t.Context(), "yahoo"))
-	until := time.Now().Add(700 * time.Millisecond)
+	until := time.Now().Add(time.Hour)
 	ok(t, first.Pause(t.Context(), "yahoo", until))
-	ok(t, first.Pause(t.Context(), "yahoo", until.Add(-time.Minute)))
+	ok(t, first.Pause(t.Context(), "yahoo", until.Add(-time.Minute))) // an earlier end changes nothing
 	got, err := theirs.Paused(t.Context(), "yahoo")
 	ok(t, err)
-	if off := got.Sub(until); off < 0 || off > 200*time.Millisecond {
+	if off := got.Sub(until); off < 0 || off > 10*time.Second {
 		t.Errorf("the others learn of an end %s after the real one", off)
 	}
-	s.Restart()
-	short, cancel := context.WithDeadline(t.Context(), until.Add(-100*time.Millisecond))
-	defer cancel()
-	err = second.Wait(short, "yahoo")
-	if codeOf(err) != market.CodeRateLimited || !time.Now().Before(until) {
-		t.Errorf("got %v, want rate_limited at once", err)
+	for _, restart := range []bool{false, true} {
+		if restart {
+			s.Restart()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		err := second.Wait(ctx, "yahoo")
+		if fault, is := errors.AsType[*market.Error](err); !is || fault.Code != market.CodeRateLimited || ctx.Err() != nil || fault.RetryAfter < 59*time.Minute {
+			t.Errorf("after a restart %v: %v, want rate_limited at once", restart, err)
+		}
 	}
 	ok(t, second.Wait(t.Context(), "nse")) // another provider goes on
-	ok(t, second.Wait(t.Context(), "yahoo"))
+	until = time.Now().Add(300 * time.Millisecond)
+	ok(t, first.Pause(t.Context(), "nse", until))
+	ok(t, second.Wait(t.Context(), "nse"))
 	if time.Now().Before(until) {
 		t.Errorf("granted %s before the end of the pause", time.Until(until))
 	}

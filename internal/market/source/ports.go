@@ -37,12 +37,9 @@ const (
 
 // Embedded are the Ports of a deck that is alone: its own rate, and files in
 // its data directory.
-func Embedded(dataDir string, log *slog.Logger) (Ports, error) {
-	files, err := cache.OpenFiles(filepath.Join(dataDir, filepath.FromSlash(CacheDir)), 0)
-	if err != nil {
-		return Ports{}, err
-	}
-	return Ports{Cache: files, DataDir: dataDir, Log: log}, nil
+func Embedded(dataDir string, log *slog.Logger) Ports {
+	dir := filepath.Join(dataDir, filepath.FromSlash(CacheDir))
+	return Ports{Cache: cache.NewFiles(dir, 0), DataDir: dataDir, Log: log}
 }
 
 // Cluster are the Ports of a program beside others on one NATS server: rates
