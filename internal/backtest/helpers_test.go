@@ -121,6 +121,7 @@ func checkResult(t fataler, s market.Series, d strategy.Document, p backtest.Par
 	at := bars(s)
 	for i, x := range r.Trades {
 		checkTrade(t, at, p, x)
+		checkBetween(t, s, x)
 		if cost := float64(x.Size) * x.EntryPrice * (1 + p.CostPercent/100); cost > equity*(1+1e-9) {
 			t.Fatalf("trade %d: %v is paid out of %v", i, cost, equity)
 		}
@@ -187,6 +188,24 @@ func checkTrade(t fataler, at map[time.Time]market.Bar, p backtest.Params, x mea
 		}
 	default:
 		bad("no such reason")
+	}
+}
+
+// checkBetween fails t if the trade went on although a bar had reached a level:
+// those before the exit's, and the exit's where it ended at the close.
+func checkBetween(t fataler, s market.Series, x measure.Trade) {
+	atClose := x.Reason == measure.ReasonEndOfWindow || x.Reason == measure.ReasonRuin
+	for _, b := range s.Bars {
+		if b.Date.Before(x.EntryDay) || b.Date.After(x.ExitDay) || b.Date.Equal(x.ExitDay) && !atClose {
+			continue
+		}
+		low, high := x.Stop, x.Target
+		if x.Side == measure.Short {
+			low, high = x.Target, x.Stop
+		}
+		if b.Low <= low || b.High >= high {
+			t.Fatalf("%+v\nreached a level before, on %+v", x, b)
+		}
 	}
 }
 
