@@ -106,6 +106,8 @@ func TestActionsAreTakenOut(t *testing.T) {
 		{"an ex-date that is no session", "actions.csv", header + "X,2024-07-10,split,5:1\nX,2024-07-06,split,2:1\n", 20.1, 20, 5, "split 5:1 on 2024-07-10 taken out (actions.csv:2)"},
 		{"a silent previous close", "actions.csv", header + "X,2024-07-10,split,5:1\n", 20.1, 100, 5, "split 5:1 on 2024-07-10 taken out (actions.csv:2)"},
 		{"a dividend of the same day", "actions.csv", header + "X,2024-07-10,split,5:1\n", 20.1, 19.7, 5, "split 5:1 on 2024-07-10 taken out (actions.csv:2)"},
+		{"rights", "CF-CA-2024.csv", exchange + "X,X Limited,EQ,Rights 1:4 @ Premium Rs 8/-,10,10-Jul-2024,-,-,-,\n", 98, 97.6, 1,
+			"Rights 1:4 @ Premium Rs 8/- on 2024-07-10 left in the prices (CF-CA-2024.csv:2)"},
 		{"nothing, by the user's word", "actions.csv", header + "X,2024-07-10,none,\n", 50, 50, 1, "2024-07-10: nothing taken out (actions.csv:2)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
