@@ -53,7 +53,7 @@ func TestRealBarsThroughDailyFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	days := map[time.Time][]nsetest.Row{}
-	real := map[string][]market.Bar{}
+	vendor := map[string][]market.Bar{}
 	paise := func(price float64) float64 { return math.Round(price*100) / 100 }
 	for _, ticker := range tickers {
 		symbol, ok := strings.CutSuffix(ticker, ".NS")
@@ -71,7 +71,7 @@ func TestRealBarsThroughDailyFiles(t *testing.T) {
 				Symbol: symbol, Series: "EQ", Open: b.Open, High: b.High, Low: b.Low, Close: b.Close, Prev: prev, Volume: int64(b.Volume),
 			})
 			prev = b.Close
-			real[ticker] = append(real[ticker], b)
+			vendor[ticker] = append(vendor[ticker], b)
 		}
 	}
 	dir := t.TempDir()
@@ -81,7 +81,7 @@ func TestRealBarsThroughDailyFiles(t *testing.T) {
 	mumbai, _ := calendar.For("XNSE")
 	p := open(t, nse.Config{Dir: dir, Calendar: mumbai})
 	dropped := map[string]int{}
-	for ticker, want := range real {
+	for ticker, want := range vendor {
 		series, err := p.Daily(t.Context(), ticker, math.MaxInt)
 		if err != nil {
 			t.Error(err)

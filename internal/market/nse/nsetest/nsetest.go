@@ -67,7 +67,7 @@ func Weekdays(n int, until time.Time) []time.Time {
 	return days
 }
 
-// Symbols are the names of an archive's shares.
+// symbols are the names of an archive's shares.
 func (c Config) symbols() []string {
 	names := append([]string(nil), c.Names[:min(len(c.Names), c.Symbols)]...)
 	for i := len(names); i < c.Symbols; i++ {
