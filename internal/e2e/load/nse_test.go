@@ -60,9 +60,13 @@ func TestWholeNSE(t *testing.T) {
 		History: len(sessions) - 10, Now: func() time.Time { return evening },
 	}
 	t.Run("from an archive", func(t *testing.T) {
-		for _, bars := range []int{size.bars, len(sessions) - 10} {
+		lengths, states := []int{size.bars}, []string{"cold"}
+		if *wanted {
+			lengths, states = append(lengths, len(sessions)-10), append(states, "warm")
+		}
+		for _, bars := range lengths {
 			provider := openNSE(t, cfg)
-			for _, state := range []string{"cold", "warm"} {
+			for _, state := range states {
 				took := nseJob(t, provider, size.symbols, bars)
 				t.Logf("%d bars, %s: %s, %d requests, %s", bars, state, took, len(exchange.Requests()), memory())
 			}

@@ -19,6 +19,9 @@ import (
 // realBars are the real bars beside the project, or the test is skipped.
 func realBars(t *testing.T) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: 80,000 real bars take a while; run without -short")
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
