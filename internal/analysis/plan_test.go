@@ -106,6 +106,8 @@ func TestPlan(t *testing.T) {
 func TestImpossiblePlans(t *testing.T) {
 	wide := usual
 	wide.MinRiskReward = 5
+	structure := forced(t, "buy", 2, 4)
+	structure.Risk.Stop.Method = strategy.StopStructure
 	for name, c := range map[string]struct {
 		series market.Series
 		doc    strategy.Document
@@ -114,6 +116,7 @@ func TestImpossiblePlans(t *testing.T) {
 	}{
 		"one tick":         {closingAt("ABC.NS", 0.01), forced(t, "buy", 2, 4), usual, "no order to buy: it needs a price of 0"},
 		"below a tick":     {closingAt("ABC.NS", 0.004), forced(t, "buy", 2, 4), usual, "no order to buy: it needs a price of 0"},
+		"by structure":     {closingAt("ABC.NS", 0.004), structure, usual, "no order to buy: it needs a price of 0"},
 		"two ticks, short": {closingAt("ABC.NS", 0.02), forced(t, "sell", 2, 4), usual, "no order to sell: it needs a price of 0"},
 		"below zero":       {closingAt("ABC.NS", 100), forced(t, "sell", 30, 40), wide, "no order to sell: it needs a price of 0"},
 	} {
