@@ -114,8 +114,20 @@ func (cmd doctorCmd) tape(a *app, say func(part, state, format string, args ...a
 	} else {
 		say("work", stateOK, "the queue and its lanes are there")
 	}
+	cmd.buckets(ctx, a, c, say)
 	cmd.recorder(ctx, c, say)
 	return state.Last
+}
+
+// buckets looks at what analyzers share of their market data.
+func (cmd doctorCmd) buckets(ctx context.Context, a *app, c *tapeConn, say func(part, state, format string, args ...any)) {
+	for _, bucket := range []*stream.Bucket{stream.NewMarketBucket(c.js, a.log), stream.NewBarsBucket(c.js, a.log)} {
+		if _, err := bucket.Clock(ctx); err != nil {
+			say("buckets", stateWarning, "%v; until then analyzers with --market yahoo or downloads do not start", err)
+			return
+		}
+	}
+	say("buckets", stateOK, "analyzers can share rates and bars")
 }
 
 func (cmd doctorCmd) recorder(ctx context.Context, c *tapeConn, say func(part, state, format string, args ...any)) {
