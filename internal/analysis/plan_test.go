@@ -108,6 +108,11 @@ func TestImpossiblePlans(t *testing.T) {
 	wide.MinRiskReward = 5
 	structure := forced(t, "buy", 2, 4)
 	structure.Risk.Stop.Method = strategy.StopStructure
+	tiny := wave("ABC.NS", 100, 0)
+	for i := range tiny.Bars {
+		b := &tiny.Bars[i]
+		b.Open, b.High, b.Low, b.Close = b.Open/1e5, b.High/1e5, b.Low/1e5, b.Close/1e5
+	}
 	for name, c := range map[string]struct {
 		series market.Series
 		doc    strategy.Document
@@ -116,7 +121,7 @@ func TestImpossiblePlans(t *testing.T) {
 	}{
 		"one tick":         {closingAt("ABC.NS", 0.01), forced(t, "buy", 2, 4), usual, "no order to buy: it needs a price of 0"},
 		"below a tick":     {closingAt("ABC.NS", 0.004), forced(t, "buy", 2, 4), usual, "no order to buy: it needs a price of 0"},
-		"by structure":     {closingAt("ABC.NS", 0.004), structure, usual, "no order to buy: it needs a price of 0"},
+		"by structure":     {tiny, structure, usual, "no order to buy: it needs a price of 0"},
 		"two ticks, short": {closingAt("ABC.NS", 0.02), forced(t, "sell", 2, 4), usual, "no order to sell: it needs a price of 0"},
 		"below zero":       {closingAt("ABC.NS", 100), forced(t, "sell", 30, 40), wide, "no order to sell: it needs a price of 0"},
 	} {

@@ -28,15 +28,23 @@ var refused = map[token.Type]string{
 	token.SequenceStartType: "must not hold lists",
 }
 
-// yaml reads a whole YAML text; a problem says why it is not one mapping. It
-// turns a panic of the library into a problem: what a user wrote must not end
-// the program.
-func (r *reader) yaml(raw []byte) (problem *Problem) {
+// yaml reads a whole YAML text; a problem says why it is not one mapping.
+func (r *reader) yaml(raw []byte) *Problem {
+	return guarded(func() *Problem { return r.document(raw) })
+}
+
+// guarded turns a panic of the YAML library, of which none is known, into a
+// problem: what a user wrote must not end the program.
+func guarded(read func() *Problem) (problem *Problem) {
 	defer func() {
 		if recover() != nil {
 			problem = &Problem{Message: "is not YAML that can be read"}
 		}
 	}()
+	return read()
+}
+
+func (r *reader) document(raw []byte) *Problem {
 	tokens := lexer.Tokenize(string(raw))
 	if problem := checkTokens(tokens); problem != nil {
 		return problem

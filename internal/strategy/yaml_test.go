@@ -163,6 +163,14 @@ func TestYAMLBombs(t *testing.T) {
 	}
 }
 
+// TestYAMLPanic: a panic of the library becomes a problem of the document.
+func TestYAMLPanic(t *testing.T) {
+	problem := strategy.Guarded(func() *strategy.Problem { panic("a fault of the library") })
+	if problem == nil || problem.Message != "is not YAML that can be read" {
+		t.Errorf("%+v", problem)
+	}
+}
+
 func FuzzParseYAML(f *testing.F) {
 	for _, d := range strategy.Builtins() {
 		block, err := yaml.JSONToYAML(d.Canonical())
