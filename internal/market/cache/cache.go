@@ -225,7 +225,7 @@ func (c *Provider) fetch(ctx context.Context, key, ticker string, asked int) (re
 		return result{data: data}, nil
 	}
 	c.remember(key, kept{data, expires})
-	if len(data) <= maxStored {
+	if len(data) <= MaxStored {
 		c.store.put(ctx, key, data, expires)
 	}
 	return result{data: data}, nil

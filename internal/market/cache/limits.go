@@ -15,9 +15,9 @@ const (
 	// request in this time for a suspended share, and at most this late for
 	// all others.
 	lateTime = 15 * time.Minute
-	// maxStored is the largest entry for the shared store, whose messages may
+	// MaxStored is the largest entry for the shared store, whose messages may
 	// have 900 KiB: far above 20,000 bars. A larger one stays in memory alone.
-	maxStored = 900 << 10
+	MaxStored = 900 << 10
 	// maxPlain is the largest series that is decoded: 200,000 bars.
 	maxPlain = 10 << 20
 	// storeTime bounds one call of the store: it answers in a millisecond, or

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -20,6 +21,51 @@ func (o *one) Tickers(context.Context) ([]string, error) { return nil, nil }
 func (o *one) Daily(_ context.Context, ticker string, _ int) (market.Series, error) {
 	o.calls++
 	return market.Series{Ticker: ticker, Provider: "one", Bars: []market.Bar{{Date: o.last, Open: 1, High: 1, Low: 1, Close: 1}}}, nil
+}
+
+// Noise is so many bars that cannot be packed.
+type noise int
+
+func (noise) Name() string                              { return "noise" }
+func (noise) Tickers(context.Context) ([]string, error) { return nil, nil }
+func (n noise) Daily(_ context.Context, ticker string, _ int) (market.Series, error) {
+	random := rand.New(rand.NewPCG(1, 2))
+	bars := make([]market.Bar, n)
+	for i := range bars {
+		bars[i] = market.Bar{
+			Date: noon.Truncate(24*time.Hour).AddDate(0, 0, i-int(n)),
+			Open: random.Float64(), High: random.Float64(), Low: random.Float64(), Close: random.Float64(), Volume: random.Float64(),
+		}
+	}
+	return market.Series{Ticker: ticker, Provider: "noise", Bars: bars}, nil
+}
+
+// What is too large for the store, or for memory too, is delivered all the same.
+func TestLargeSeries(t *testing.T) {
+	for _, test := range []struct {
+		bars, memory   int
+		stored, stayed bool
+	}{
+		{20_000, 0, true, true}, {30_000, 0, false, true}, {30_000, 100_000, false, false}, {300_000, 0, false, false},
+	} {
+		store := &memoryStore{}
+		c := open(t, noise(test.bars), cache.Config{Store: store, MemoryBytes: test.memory})
+		for range 2 {
+			series, err := c.Daily(t.Context(), "VOD.L", 1_000_000)
+			ok(t, err)
+			if len(series.Bars) != test.bars {
+				t.Errorf("%d of %d bars", len(series.Bars), test.bars)
+			}
+		}
+		for _, data := range store.entries {
+			if len(data) > cache.MaxStored {
+				t.Errorf("an entry of %d bytes", len(data))
+			}
+		}
+		if s := c.Stats(); (len(store.entries) == 1) != test.stored || (s.Memory == 1) != test.stayed {
+			t.Errorf("%+v: %d entries, %+v", test, len(store.entries), s)
+		}
+	}
 }
 
 func at(t *testing.T, text string) time.Time {

@@ -16,6 +16,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/calendar"
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/market/cache"
 	"github.com/tapedeck/tapedeck/internal/market/nse/nsetest"
 	"github.com/tapedeck/tapedeck/internal/market/source"
 	"github.com/tapedeck/tapedeck/internal/market/yahoo/yahootest"
@@ -253,6 +254,13 @@ func TestNSE(t *testing.T) {
 	}
 	if n := len(exchange.Requests()); n != asked {
 		t.Errorf("%d requests for a folder that is only read", n-asked)
+	}
+}
+
+// What the cache gives to a store the cluster's bucket takes.
+func TestLargestEntryFits(t *testing.T) {
+	if cache.MaxStored > stream.MaxEntryBytes {
+		t.Errorf("entries of up to %d bytes for a bucket that takes %d", cache.MaxStored, stream.MaxEntryBytes)
 	}
 }
 
