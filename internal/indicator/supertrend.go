@@ -15,7 +15,7 @@ import "math"
 // value. TradingView: equal from the first value when both begin with the same
 // bar, else from the first crossing after the averages have met (about bar
 // 14*period), because a line that has not been crossed remembers where it began.
-func Supertrend(high, low, closing []float64, period int, multiplier float64) (line, trend []float64) { //revive:disable-line:argument-limit Pine's own parameters
+func Supertrend(high, low, closing []float64, period int, multiplier float64) (line, trend []float64) {
 	n := shortest(high, low, closing)
 	line, trend = nans(n), nans(n)
 	if period < 1 || period > n || !(multiplier > 0) || math.IsInf(multiplier, 1) {
