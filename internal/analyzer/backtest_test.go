@@ -143,6 +143,30 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// TestManyTrades: what an event has no room for is left out of its list, not of
+// its figures, and said.
+func TestManyTrades(t *testing.T) {
+	d := newDeck(t)
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	d.start(everyDay{today}, 0)
+	d.submit(events.JobQueued{
+		JobID: "many", Kind: events.KindBacktest, Tickers: []string{"BTC-USD"},
+		Backtest: &events.Backtest{From: today.AddDate(0, 0, -4600).Format(time.DateOnly), To: today.Format(time.DateOnly)},
+		Strategy: []byte(`{"name":"restless","thresholds":{"strong_buy":0.9,"buy":-0.8,"sell":-0.9,"strong_sell":-0.95},"trade":{"max_bars":1,"cooldown_bars":0}}`),
+	})
+	got, ok := d.outcomes("many", 1)["BTC-USD"].(*events.TickerBacktested)
+	if !ok {
+		t.Fatalf("got %+v", d.outcomes("many", 1))
+	}
+	r := got.Report
+	if r.Metrics.Trading.Trades <= events.MaxTrades || len(r.Trades) != events.MaxTrades || r.TradesLeftOut != r.Metrics.Trading.Trades-events.MaxTrades {
+		t.Errorf("%d trades, %d listed, %d left out", r.Metrics.Trading.Trades, len(r.Trades), r.TradesLeftOut)
+	}
+	if !strings.Contains(strings.Join(r.Warnings, "\n"), "only the first 1200 of") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}
+
 // TestBacktestNeedsAWindow: what a job does not say is not guessed.
 func TestBacktestNeedsAWindow(t *testing.T) {
 	d := newDeck(t)

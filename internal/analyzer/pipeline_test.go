@@ -73,6 +73,12 @@ func (d deck) start(provider market.Provider, attemptTime time.Duration) (stop f
 func (d deck) submit(job events.JobQueued) {
 	d.t.Helper()
 	doc, _ := strategy.Builtin(strategy.Default)
+	if job.Strategy != nil {
+		var err error
+		if doc, err = strategy.Parse(job.Strategy); err != nil {
+			d.t.Fatal(err)
+		}
+	}
 	job.Kind, job.Capital, job.StrategyName, job.StrategyHash, job.Strategy = orKind(job.Kind), 100_000, doc.Name, doc.Hash(), doc.Canonical()
 	job.Options = events.Options{RiskPercent: 2, PositionLimitPercent: 20, MinRiskReward: 1.5, Bars: 300}
 	job.Origin, job.RequestSHA256 = events.OriginAPI, "0"
@@ -314,16 +320,22 @@ func TestAttemptsExhausted(t *testing.T) {
 // TestPastDeadline works an item whose job should have ended.
 func TestPastDeadline(t *testing.T) {
 	d := newDeck(t)
-	job := events.JobQueued{JobID: "late", Tickers: []string{"A"}, Deadline: time.Now().Add(-time.Minute)}
-	d.submit(job)
-	item := stream.Item{JobID: "late", Ticker: "A", Lane: stream.LaneSmall, Kind: events.KindAnalysis, Deadline: job.Deadline}
-	if err := d.server.Work(stream.RoleAnalyzer).Dispatch(t.Context(), []stream.Item{item}); err != nil {
-		t.Fatal(err)
+	kinds := []events.Kind{events.KindAnalysis, events.KindBacktest}
+	for _, kind := range kinds {
+		id := "late-" + string(kind)
+		job := events.JobQueued{JobID: id, Kind: kind, Tickers: []string{"A"}, Deadline: time.Now().Add(-time.Minute)}
+		d.submit(job)
+		item := stream.Item{JobID: id, Ticker: "A", Lane: stream.LaneSmall, Kind: kind, Deadline: job.Deadline}
+		if err := d.server.Work(stream.RoleAnalyzer).Dispatch(t.Context(), []stream.Item{item}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d.start(bars(t), 0)
-	failed, ok := d.outcomes("late", 1)["A"].(*events.TickerFailed)
-	if !ok || failed.Code != events.FailureDeadline {
-		t.Errorf("got %+v", failed)
+	for _, kind := range kinds {
+		failed, ok := d.outcomes("late-"+string(kind), 1)["A"].(*events.TickerFailed)
+		if !ok || failed.Code != events.FailureDeadline || failed.Kind != kind {
+			t.Errorf("got %+v", failed)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *Server) getBacktest(c *fiber.Ctx) error {
 		}
 	}
 	items := toPage(page, toBacktest)
-	answer.Items, answer.NextCursor, answer.AsOfSeq = items.Items, items.NextCursor, page.AsOf
+	answer.Items, answer.NextCursor = items.Items, items.NextCursor // as_of_seq is the job's, which was read before
 	link(c, page.Next)
 	tag := tagOf(view.Progress.LastSeq)
 	for _, b := range page.Items {

@@ -232,6 +232,10 @@ func TestOtherKind(t *testing.T) {
 		if answer.text("code") != "job_is_analysis" || !strings.Contains(answer.text("detail"), "/api/v1/jobs/"+analysis+"/results") {
 			t.Errorf("%s", answer.Body)
 		}
+		r.get("/api/v1/jobs/" + backtest + "/results/A").want(http.StatusConflict)
+		if text := string(r.get("/api/v1/backtests/" + backtest + "?format=csv").want(http.StatusOK).Body); strings.Count(text, "\n") != 1 {
+			t.Errorf("a table without rows: %q", text)
+		}
 		r.get("/api/v1/jobs/" + analysis + "/results").want(http.StatusOK)
 	}
 }

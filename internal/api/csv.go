@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -60,7 +61,7 @@ func (s *Server) sendBacktestsCSV(c *fiber.Ctx, q store.BacktestsQuery) error {
 	var rows [][]string
 	for q.Limit = store.MaxPage; ; {
 		page, err := s.config.Reader.Backtests(c.UserContext(), q)
-		if err != nil {
+		if err != nil && !errors.Is(err, store.ErrNotFound) { // not found: the job is on the tape, and not recorded yet
 			return fmt.Errorf("reading backtests: %w", err)
 		}
 		for _, b := range page.Items {

@@ -126,8 +126,12 @@ func (s *Server) nothingToExplain(c *fiber.Ctx, q store.HistoryQuery) error {
 		return badQuery("path.ticker", reasonOf(err), text)
 	}
 	if q.JobID != "" {
-		if _, _, _, err := s.job(c.UserContext(), q.JobID); err != nil {
+		view, _, _, err := s.job(c.UserContext(), q.JobID)
+		if err != nil {
 			return err
+		}
+		if view.Kind == events.KindBacktest {
+			return otherKind(view)
 		}
 		return problem(http.StatusNotFound, "not_found", fmt.Sprintf(
 			"the job has no such result of %s: it is not one of its tickers, or pending, failed or cancelled; see %s/details", name, jobPath(q.JobID)))
