@@ -13,8 +13,19 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
-func failed(ticker string) events.Event {
-	return events.New("test", time.Unix(0, 0), &events.TickerFailed{JobID: "j", Ticker: ticker})
+// outcome is an outcome of a ticker, of any type: one guard is for all of them.
+func outcome(t *rapid.T, ticker string) events.Event {
+	data := rapid.SampledFrom([]events.Data{
+		&events.TickerFailed{JobID: "j", Ticker: ticker}, &events.TickerAnalyzed{JobID: "j", Ticker: ticker},
+		&events.TickerBacktested{JobID: "j", Ticker: ticker},
+	}).Draw(t, "type")
+	return events.New("test", time.Unix(0, 0), data)
+}
+
+// about is the ticker of an outcome.
+func about(event events.Event) string {
+	_, ticker, _, _ := events.ParseSubject(event.Data.NATSSubject())
+	return ticker
 }
 
 // tape is a model of the tape's guard: one outcome per ticker, a batch is
@@ -27,7 +38,7 @@ type tape struct {
 func (m *tape) publish(batch []events.Event) error {
 	seen := map[string]bool{}
 	for _, event := range batch {
-		ticker := event.Data.(*events.TickerFailed).Ticker
+		ticker := about(event)
 		if seen[ticker] {
 			m.t.Fatalf("two outcomes of %s in one batch", ticker)
 		}
@@ -105,7 +116,7 @@ func TestCommitSettles(t *testing.T) {
 			case analyzer.AskTaken:
 				taken := make([]bool, len(call.Events))
 				for i, event := range call.Events {
-					taken[i] = m.stored[event.Data.(*events.TickerFailed).Ticker]
+					taken[i] = m.stored[about(event)]
 				}
 				in := analyzer.TakenAnswer{Taken: taken}
 				if fault == 1 {
@@ -130,7 +141,7 @@ func TestCommitSettles(t *testing.T) {
 				now = now.Add(time.Second)
 				take(core.Step(now, analyzer.Tick{}))
 			}
-			take(core.Step(now, analyzer.Offered{ID: id, Event: failed(ticker), Size: 100}))
+			take(core.Step(now, analyzer.Offered{ID: id, Event: outcome(t, ticker), Size: 100}))
 		}
 		for round := 0; len(resolved) < steps; round++ {
 			if round > 1000 {
