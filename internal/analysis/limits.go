@@ -21,6 +21,10 @@ const (
 	// noise, far below what anyone quotes.
 	onTick = 1e-6
 
+	// singleNoise is the part of a price that a provider's single-precision numbers
+	// leave in doubt (3238.300049 for 3238.30): to round that away is no adjustment.
+	singleNoise = 1e-7
+
 	// yearsOfExtremes is how far back, in years, the 52-week extremes look.
 	yearsOfExtremes = 1
 )

@@ -207,8 +207,8 @@ func (in levelsInput) snap(x float64, round func(float64) float64) float64 {
 	return n * tick
 }
 
-// differ reports whether two prices are apart by more than float noise.
-func differ(a, b float64) bool { return math.Abs(a-b) > negligible*math.Max(math.Abs(a), math.Abs(b)) }
+// differ reports whether two prices are apart by more than the noise of a provider.
+func differ(a, b float64) bool { return math.Abs(a-b) > singleNoise*math.Max(math.Abs(a), math.Abs(b)) }
 
 // price writes a price with as few digits as are exact to a part in 10^9.
 func price(x float64) string { return strconv.FormatFloat(x, 'g', 10, 64) }

@@ -78,6 +78,8 @@ func TestPlan(t *testing.T) {
 		"across 1,000": {closingAt("ABC.NS", 995.05), forced(t, "sell", 1, 20), usual,
 			analysis.Plan{Side: "sell", Entry: 995.05, Stop: 1005, Target: 796, RiskReward: 199.05 / 9.95, Size: 20, RiskAmount: 199, Value: 19901,
 				Adjustments: []string{"stop 1005.0005 rounded to 1005, ticks of 0.1", "target 796.04 rounded to 796, ticks of 0.05"}}},
+		"a provider's noise is no adjustment": {closingAt("ABC.NS", 400.000031), forced(t, "buy", 2, 4), usual,
+			analysis.Plan{Side: "buy", Entry: 400, Stop: 392, Target: 416, RiskReward: 2, Size: 50, RiskAmount: 400, Value: 20000}},
 		"ticks of a cent, short": {closingAt("ABC", 123.456), forced(t, "sell", 2, 4), usual,
 			analysis.Plan{Side: "sell", Entry: 123.46, Stop: 125.92, Target: 118.52, RiskReward: 4.94 / 2.46, Size: 161, RiskAmount: 396.06, Value: 19877.06,
 				Adjustments: []string{"entry 123.456 rounded to 123.46", "stop 125.9292 rounded to 125.92, ticks of 0.01", "target 118.5216 rounded to 118.52, ticks of 0.01"}}},
