@@ -223,6 +223,9 @@ func TestFullTape(t *testing.T) {
 // and says by which id the job is found if it was taken; with a key it is
 // repeated and exists once.
 func TestNATSAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the timeouts of a server that is away")
+	}
 	t.Parallel()
 	now := time.Now()
 	r := newRig(t, func(c *api.Config) { c.Clock = func() time.Time { return now } })
