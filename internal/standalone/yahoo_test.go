@@ -64,8 +64,9 @@ func (p impatient) Daily(ctx context.Context, ticker string, bars int) (market.S
 	return p.Provider.Daily(ctx, ticker, bars)
 }
 
-// runYahoo runs a job over tickers through everything, at rate requests per second.
-func runYahoo(t *testing.T, cfg yahootest.Config, rate float64, attempt, pause time.Duration, tickers []string) yahooJob {
+// runYahoo runs a job over tickers through everything, slots at a time, at rate
+// requests per second.
+func runYahoo(t *testing.T, cfg yahootest.Config, rate float64, attempt, pause time.Duration, slots int, tickers []string) yahooJob {
 	t.Helper()
 	y := yahooJob{server: yahootest.New(t, cfg), ended: map[string]client.Detail{}}
 	limiter, err := limit.New(limit.Config{Rate: rate})
@@ -86,7 +87,7 @@ func runYahoo(t *testing.T, cfg yahootest.Config, rate float64, attempt, pause t
 	}
 	deck, err := standalone.Open(t.Context(), standalone.Config{
 		Log: slog.New(slog.DiscardHandler), DataDir: t.TempDir(), Listener: listener,
-		Provider: impatient{provider, attempt}, Slots: 16,
+		Provider: impatient{provider, attempt}, Slots: slots,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +217,7 @@ func TestYahooOnABadDay(t *testing.T) {
 		}
 		tickers[i] = name
 	}
-	y := runYahoo(t, cfg, rate, time.Minute, 30*time.Millisecond, tickers)
+	y := runYahoo(t, cfg, rate, time.Minute, 30*time.Millisecond, 16, tickers)
 	y.trueReasons(t, tickers, expected)
 	y.underRate(t, rate)
 	if y.job.Total != 500 || y.job.Pending != 0 || y.job.Analyzed < 475 {
@@ -242,7 +243,7 @@ func TestYahooRefusesForLong(t *testing.T) {
 	y := runYahoo(t, yahootest.Config{
 		Now: func() time.Time { return now }, First: now.AddDate(-2, 0, 0).Truncate(24 * time.Hour),
 		Plan: []yahootest.Fault{{Symbol: "T020.NS", Last: 1, Kind: yahootest.RateLimited}}, Sticky: 6 * time.Second,
-	}, 50, time.Second, 2*time.Second, tickers)
+	}, 50, time.Second, 2*time.Second, 16, tickers)
 	y.trueReasons(t, tickers, nil)
 	if diff := cmp.Diff(map[events.FailureCode]int{"": 60}, y.codes()); diff != "" {
 		t.Errorf("outcomes (-want +got)\n%s", diff)
@@ -257,4 +258,29 @@ func TestYahooRefusesForLong(t *testing.T) {
 	}
 	t.Logf("60 tickers over 6 s of refusals in %s: answers %v, tickers by attempts %v",
 		y.took.Round(10*time.Millisecond), counts, slices.Sorted(maps.Keys(attempts)))
+}
+
+// TestYahooSlowerThanTheSlots is a rate at which most tickers in hand cannot be
+// served within an attempt: that they wait must not spend their attempts.
+func TestYahooSlowerThanTheSlots(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes long: left out under -short")
+	}
+	now := time.Date(2026, 8, 28, 22, 0, 0, 0, time.UTC)
+	tickers := make([]string, 200)
+	for i := range tickers {
+		tickers[i] = fmt.Sprintf("T%03d.NS", i)
+	}
+	y := runYahoo(t, yahootest.Config{Now: func() time.Time { return now }, First: now.AddDate(-2, 0, 0).Truncate(24 * time.Hour)},
+		20, time.Second, 2*time.Second, 64, tickers)
+	y.trueReasons(t, tickers, nil)
+	y.underRate(t, 20)
+	if diff := cmp.Diff(map[events.FailureCode]int{"": len(tickers)}, y.codes()); diff != "" {
+		t.Errorf("outcomes (-want +got)\n%s", diff)
+	}
+	attempts := map[int]int{}
+	for _, detail := range y.ended {
+		attempts[detail.Attempts]++
+	}
+	t.Logf("%d tickers, 64 in hand, 20 requests per second, in %s: tickers by attempts %v", len(tickers), y.took.Round(10*time.Millisecond), attempts)
 }

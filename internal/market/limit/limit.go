@@ -66,6 +66,7 @@ type line struct {
 	mu       sync.Mutex // guards what follows
 	waiting  int        // callers in the queue, the one served included
 	next     time.Time  // when the one served gets its grant, as far as known
+	promised time.Time  // up to here those who were sent away have turns to come back at
 	paused   time.Time  // the end of the last known pause; written by the turn's holder
 	failedAt time.Time  // when the Books last failed, and how: whoever queued
 	failure  error      // before then gets the same answer
@@ -98,7 +99,7 @@ func (l *Limiter) Wait(ctx context.Context, provider string) error {
 	ahead, next, paused := ln.enter()
 	defer ln.leave()
 	if err := tooLate(ctx, provider, next.Add(time.Duration(ahead)*l.interval), paused); err != nil && ahead > 0 {
-		return err
+		return ln.sendAway(err, l.interval)
 	}
 	select {
 	case ln.turn <- struct{}{}:
@@ -124,7 +125,7 @@ func (l *Limiter) serve(ctx context.Context, provider string, ln *line) error {
 			return err
 		}
 		if err := tooLate(ctx, provider, ln.due, ln.paused); err != nil {
-			return err
+			return ln.sendAway(err, l.interval)
 		}
 		if err := sleepUntil(ctx, ln.due); err != nil {
 			return err
@@ -203,6 +204,21 @@ func (ln *line) enter() (ahead int, next, paused time.Time) {
 	return ahead, next, paused
 }
 
+// sendAway gives each caller that is refused a time of its own to come back at,
+// an interval after the one before: told the same time they would come together,
+// most in vain again, and spend their attempts on it.
+func (ln *line) sendAway(refusal *market.Error, interval time.Duration) error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	now := time.Now()
+	if back := now.Add(refusal.RetryAfter); back.After(ln.promised) {
+		ln.promised = back
+	}
+	refusal.RetryAfter = ln.promised.Sub(now)
+	ln.promised = ln.promised.Add(interval)
+	return refusal
+}
+
 func (ln *line) leave() {
 	ln.mu.Lock()
 	ln.waiting--
@@ -244,7 +260,7 @@ var errLimited = errors.New("the request rate leaves no room in time")
 // tooLate refuses a caller whose grant is due after ctx's deadline. Behind a
 // pause asking again is in vain until it is over; behind a queue it makes sense
 // when half of that is served, so that the queue never runs dry meanwhile.
-func tooLate(ctx context.Context, provider string, due, paused time.Time) error {
+func tooLate(ctx context.Context, provider string, due, paused time.Time) *market.Error {
 	deadline, ok := ctx.Deadline()
 	if !ok || !due.After(deadline) {
 		return nil
