@@ -118,6 +118,12 @@ type Market struct {
 	// fetched where days are missing. Each costs a request once, and about 0.1 MB
 	// of memory.
 	NSEHistory int `name:"nse-history" default:"1000" placeholder:"N" help:"Sessions of NSE's archive that are used, and fetched where they are missing."`
+	// Calendar is a file of the days on which exchanges differ from the built-in
+	// calendars (holidays and special sessions that were announced later), a day
+	// on each line: XNSE,XBOM 2027-01-26 closed Republic Day. It decides which
+	// sessions yahoo's bars belong to, until when they are kept, and which of
+	// NSE's daily files are fetched. It is read at the start.
+	Calendar string `name:"calendar" type:"path" placeholder:"FILE" help:"Holidays and special sessions beside the built-in calendars, a day on each line."`
 }
 
 // Analyzer is how much an analyzer does at a time.

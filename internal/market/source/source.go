@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/tapedeck/tapedeck/internal/calendar"
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/cache"
@@ -135,6 +137,9 @@ func Open(ctx context.Context, s config.Market, ports Ports) (*Market, error) {
 		ports.Log = slog.New(slog.DiscardHandler)
 	}
 	o := opener{settings: s, ports: ports, market: &Market{}}
+	if o.calendars, err = calendars(s.Calendar); err != nil {
+		return nil, err
+	}
 	if Shares(s) {
 		if o.limiter, err = limit.New(limit.Config{Rate: s.MarketRate, Books: ports.Books}); err != nil {
 			return nil, fmt.Errorf("reading --market-rate: %w", err)
@@ -161,12 +166,30 @@ func Open(ctx context.Context, s config.Market, ports Ports) (*Market, error) {
 	return o.market, nil
 }
 
+// calendars are the built-in ones with the days of the users' file over them.
+func calendars(path string) (calendar.Lookup, error) {
+	if path == "" {
+		return calendar.For, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading --calendar: %w", err)
+	}
+	defer file.Close()
+	days, err := calendar.ParseDays(file, path)
+	if err != nil {
+		return nil, fmt.Errorf("reading --calendar: %w", err)
+	}
+	return calendar.WithOverrides(days), nil
+}
+
 // An opener makes the providers of one market.
 type opener struct {
-	settings config.Market
-	ports    Ports
-	limiter  market.Limiter // nil where nothing is asked over a network
-	market   *Market
+	settings  config.Market
+	ports     Ports
+	calendars calendar.Lookup
+	limiter   market.Limiter // nil where nothing is asked over a network
+	market    *Market
 }
 
 func (o *opener) open(p part) (market.Provider, error) {
@@ -183,6 +206,9 @@ func (o *opener) open(p part) (market.Provider, error) {
 	return provider(synthetic.New(synthetic.Config{}))
 }
 
+// nseMIC names the exchange of nse at the calendars.
+const nseMIC = "XNSE"
+
 // nse has its own archive, and no cache beside it.
 func (o *opener) nse(p part) (market.Provider, error) {
 	dir := p.dir
@@ -192,8 +218,9 @@ func (o *opener) nse(p part) (market.Provider, error) {
 		}
 		dir = filepath.Join(o.ports.DataDir, NSEDir)
 	}
+	sessions, _ := o.calendars(nseMIC) // it is built in
 	opened, err := nse.New(nse.Config{
-		Dir: dir, Download: p.downloads(o.settings), BaseURL: o.settings.NSEURL, Limiter: o.limiter,
+		Dir: dir, Calendar: sessions, Download: p.downloads(o.settings), BaseURL: o.settings.NSEURL, Limiter: o.limiter,
 		ActionsFile: o.settings.NSEActions, History: o.settings.NSEHistory, Logger: o.ports.Log,
 	})
 	if err != nil {
@@ -206,13 +233,13 @@ func (o *opener) nse(p part) (market.Provider, error) {
 func (o *opener) yahoo() (market.Provider, error) {
 	adjustment := market.Adjustment(o.settings.YahooAdjustment)
 	opened, err := yahoo.New(yahoo.Config{
-		Limiter: o.limiter, BaseURLs: o.settings.YahooURL, Adjustment: adjustment, Log: o.ports.Log,
+		Limiter: o.limiter, BaseURLs: o.settings.YahooURL, Adjustment: adjustment, Calendars: o.calendars, Log: o.ports.Log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return provider(cache.New(opened, cache.Config{
-		Store: o.ports.Cache, Variant: string(adjustment), Settle: yahoo.SettleTime, Logger: o.ports.Log,
+		Store: o.ports.Cache, Variant: string(adjustment), Settle: yahoo.SettleTime, Calendars: o.calendars, Logger: o.ports.Log,
 	}))
 }
 
