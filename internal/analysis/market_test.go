@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/analysis"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -23,7 +24,7 @@ type question struct {
 // consistent report; and alone, again, in another order and beside others it
 // gives the same, byte for byte.
 func TestRealMarket(t *testing.T) {
-	series := sharedSeries(t)
+	series := referencedata.Bars(t)
 	var all []question
 	for _, doc := range strategy.Builtins() {
 		for _, s := range series {

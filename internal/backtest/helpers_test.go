@@ -1,13 +1,9 @@
 package backtest_test
 
 import (
-	"encoding/csv"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
-	"strconv"
 	"testing"
 	"time"
 
@@ -256,61 +252,4 @@ func walk(t fataler, path string, v reflect.Value) {
 			walk(t, fmt.Sprintf("%s[%d]", path, i), v.Index(i))
 		}
 	}
-}
-
-// sharedSeries reads the shared daily bars, in the order of their names, or
-// skips the test.
-func sharedSeries(t *testing.T) []market.Series {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	files, _ := filepath.Glob(filepath.Join(filepath.Dir(dir), "shared", "market", "*.csv"))
-	if len(files) == 0 {
-		t.Skip("SKIPPED, NOT CHECKED: shared/market is not beside the project")
-	}
-	var list []market.Series
-	for _, path := range files {
-		list = append(list, readSeries(t, path))
-	}
-	return list
-}
-
-func readSeries(t *testing.T, path string) market.Series {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Base(path)
-	s := market.Series{Ticker: name[:len(name)-len(".csv")], Provider: "csvdir", Adjustment: market.AdjustmentSplits}
-	for _, row := range rows[1:] {
-		date, err := time.Parse(time.DateOnly, row[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := market.Bar{Date: date}
-		for at, to := range map[int]*float64{1: &b.Open, 2: &b.High, 3: &b.Low, 4: &b.Close, len(row) - 1: &b.Volume} {
-			if *to, err = strconv.ParseFloat(row[at], 64); err != nil {
-				t.Fatal(err)
-			}
-		}
-		s.Bars = append(s.Bars, b)
-	}
-	return s
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/backtest"
 	"github.com/tapedeck/tapedeck/internal/backtest/measure"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -40,7 +41,7 @@ func own(p backtest.Params, d strategy.Document) backtest.Params {
 // TestRealMarket: real bars, with their gaps and quiet days, keep the promises
 // too: a year of a few tickers, whole with -real.
 func TestRealMarket(t *testing.T) {
-	series := sharedSeries(t)
+	series := referencedata.Bars(t)
 	if *real {
 		table(t, series)
 		return

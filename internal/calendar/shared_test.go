@@ -1,14 +1,13 @@
 package calendar_test
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 // The files of sessions were derived from vendors' bars, with the vendors'
@@ -100,33 +99,12 @@ func compare(t *testing.T, mic string, sessions []string, explained map[string]s
 	t.Logf("%s: %d sessions from %s to %s, %d differences, all explained", mic, len(sessions), sessions[0], sessions[len(sessions)-1], len(got))
 }
 
-// lines reads a file of the shared calendars.
+// lines reads a file of the calendars.
 func lines(t *testing.T, file string) []string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	f, err := os.Open(filepath.Join(dir, "..", "shared", "calendars", file))
-	if os.IsNotExist(err) {
-		t.Skipf("SKIPPED: ../shared/calendars/%s is not on this machine; nothing was compared", file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	var list []string
-	for scanner := bufio.NewScanner(f); scanner.Scan(); {
-		if line := strings.TrimSpace(scanner.Text()); line != "" {
+	for line := range strings.Lines(string(referencedata.Read(t, "calendars/"+file))) {
+		if line = strings.TrimSpace(line); line != "" {
 			list = append(list, line)
 		}
 	}

@@ -8,29 +8,24 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// realMarket is a folder of real bars beside the checkout; it is not part of it.
-var realMarket = filepath.Join("..", "..", "..", "shared", "market")
+	"github.com/tapedeck/tapedeck/internal/referencedata"
+)
 
 // marketFolder makes a folder of CSV files: of real bars where they are beside
 // the checkout, else of made-up ones. It returns the tickers.
 func marketFolder(t testing.TB) (dir string, tickers []string) {
 	t.Helper()
 	dir = t.TempDir()
-	files, err := filepath.Glob(filepath.Join(realMarket, "*.csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(files) == 0 {
-		t.Logf("no real bars in %s: made-up ones are used", realMarket)
+	if _, there := referencedata.Lookup(t, "market"); !there {
+		t.Log("no real bars in shared/market beside the project: made-up ones are used")
 		for _, ticker := range append([]string{"M&M.NS", "BAJAJ-AUTO.NS", "TCS.NS", "AAPL"}, synthetic("E2E", 40)...) {
 			writeBars(t, dir, ticker, 300)
 			tickers = append(tickers, ticker)
 		}
 		return dir, tickers
 	}
-	for _, file := range files {
+	for _, file := range referencedata.Files(t, "market") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

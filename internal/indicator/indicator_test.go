@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tapedeck/tapedeck/internal/indicator"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 // tolerance is the largest difference to the reference, relative to its value.
@@ -23,10 +24,7 @@ const tolerance = 1e-9
 // TestTALib compares every column of the reference with the kernels, on every
 // bar, and prints the table of docs/ANALYSIS.md.
 func TestTALib(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "reference/talib"), "*.csv"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no reference files: %v", err)
-	}
+	files := referencedata.Files(t, "reference/talib")
 	worst, rows := map[string]float64{}, map[string]int{}
 	for _, file := range files {
 		want := readTable(t, file)

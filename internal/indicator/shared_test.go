@@ -1,15 +1,13 @@
 package indicator_test
 
 import (
-	"encoding/csv"
 	"flag"
 	"math"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/tapedeck/tapedeck/internal/indicator"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -98,15 +96,7 @@ var warmUps = map[string]int{"sma20": 19, "ema20": 19, "ema50": 49, "ema200": 19
 // readTable returns the numeric columns of a CSV file by name, NaN where empty.
 func readTable(t *testing.T, path string) map[string][]float64 {
 	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	rows, err := csv.NewReader(file).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := referencedata.Rows(t, path)
 	table := map[string][]float64{}
 	for c, name := range rows[0] {
 		for _, row := range rows[1:] {
@@ -124,39 +114,4 @@ func readTable(t *testing.T, path string) map[string][]float64 {
 
 func barsOf(table map[string][]float64) bars {
 	return bars{table["high"], table["low"], table["close"], table["volume"]}
-}
-
-// shared returns the path of name in the shared data beside the project's root,
-// or skips the test.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	path := beside(t, name)
-	if path == "" {
-		t.Skipf("SKIPPED, NOT CHECKED: %s is not beside the project", filepath.Join("shared", name))
-	}
-	return path
-}
-
-// beside returns the path of name in the shared data, "" when it is not there.
-func beside(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
-		}
-		t.Fatal("no go.mod above the test")
-	}
-	path := filepath.Join(filepath.Dir(dir), "shared", filepath.FromSlash(name))
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
 }

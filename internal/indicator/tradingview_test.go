@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tapedeck/tapedeck/internal/indicator"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 // tvEMA is ta.ema of TradingView, seeded with the first value.
@@ -167,7 +168,7 @@ func TestTradingView(t *testing.T) {
 	}
 	all := map[string]bars{"synthetic": long, "jumpy": jumpyBars(1450)}
 	for _, name := range []string{"AAPL", "RELIANCE.NS", "TCS.NS"} {
-		if path := beside(t, "reference/talib/"+name+".csv"); path != "" {
+		if path, there := referencedata.Lookup(t, "reference/talib/"+name+".csv"); there {
 			all[name] = barsOf(readTable(t, path))
 		}
 	}
@@ -219,7 +220,7 @@ func TestTradingViewOBV(t *testing.T) {
 // turns earlier where the last two bars hold the SAR back; how often, on real
 // bars, is what the docstring states.
 func TestTradingViewSAR(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shared(t, "market"), "*.csv"))
+	files := referencedata.Files(t, "market")
 	apart, total := 0, 0
 	for _, path := range files {
 		table := readTable(t, path)
@@ -242,7 +243,7 @@ func TestTradingViewSAR(t *testing.T) {
 // TestSupertrendForgets: begun later, it meets the line that began earlier,
 // within the bars that the docstring states and a crossing.
 func TestSupertrendForgets(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(shared(t, "market"), "*.csv"))
+	files := referencedata.Files(t, "market")
 	const later, stated = 200, 14 * 10
 	within := 0
 	for _, path := range files {

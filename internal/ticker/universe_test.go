@@ -1,14 +1,12 @@
 package ticker_test
 
 import (
-	"encoding/csv"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
@@ -28,34 +26,10 @@ func TestUniversesAgainstExchange(t *testing.T) {
 	}
 }
 
-// symbols reads the Symbol column of a file in the shared universes.
+// symbols reads the Symbol column of a file of the universes.
 func symbols(t *testing.T, file string) []string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	f, err := os.Open(filepath.Join(dir, "..", "shared", "universes", file))
-	if os.IsNotExist(err) {
-		t.Skipf("SKIPPED: ../shared/universes/%s is not on this machine; nothing was compared", file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := referencedata.Rows(t, referencedata.Path(t, "universes/"+file))
 	column := slices.Index(rows[0], "Symbol")
 	var list []string
 	for _, row := range rows[1:] {

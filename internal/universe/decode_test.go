@@ -1,15 +1,15 @@
 package universe_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 	"github.com/tapedeck/tapedeck/internal/universe"
 )
 
@@ -94,24 +94,21 @@ func TestNYSEDirectory(t *testing.T) {
 // TestRealLists: the files as the exchange published them.
 func TestRealLists(t *testing.T) {
 	e := newExchange(t)
-	e.answers(string(sharedFile(t, "nifty500_2026-03-05.csv")))
+	e.answers(string(referencedata.Read(t, "universes/nifty500_2026-03-05.csv")))
 	if list := must(t, open(e, "", newClock()), "nifty500"); len(list.Tickers) != 500 {
 		t.Errorf("nifty500: %d tickers", len(list.Tickers))
 	}
 
 	// As @file, the same file is NSE's, too.
 	for file, want := range map[string]int{"nifty500_2026-03-05.csv": 500, "nifty50_2026-06-21.csv": 50, "nse_all_2025-11-14.csv": 2192} {
-		tickers, err := universe.ParseFile(strings.NewReader(string(sharedFile(t, file))), file)
+		tickers, err := universe.ParseFile(bytes.NewReader(referencedata.Read(t, "universes/"+file)), file)
 		if err != nil || len(tickers) != want || !strings.HasSuffix(tickers[0], ".NS") {
 			t.Errorf("%s: %d tickers, %v", file, len(tickers), err)
 		}
 	}
 
 	// The equity list's shape around the real 2,192 symbols.
-	rows, err := csv.NewReader(strings.NewReader(string(sharedFile(t, "nse_all_2025-11-14.csv")))).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rows := referencedata.Rows(t, referencedata.Path(t, "universes/nse_all_2025-11-14.csv"))
 	var b strings.Builder
 	b.WriteString("SYMBOL,NAME OF COMPANY, SERIES\n")
 	out := csv.NewWriter(&b)
@@ -125,30 +122,4 @@ func TestRealLists(t *testing.T) {
 	if list := must(t, open(e, "", newClock()), "nse"); len(list.Tickers) != 2192 {
 		t.Errorf("nse: %d tickers", len(list.Tickers))
 	}
-}
-
-// sharedFile reads a file of the shared universes.
-func sharedFile(t *testing.T, file string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "..", "shared", "universes", file))
-	if os.IsNotExist(err) {
-		t.Skipf("SKIPPED: ../shared/universes/%s is not on this machine; nothing was compared", file)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/markettest"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 func TestConformance(t *testing.T) {
@@ -23,32 +24,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// shared finds the folder of real bars beside the project, or skips.
-func shared(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = parent
-	}
-	market := filepath.Join(filepath.Dir(dir), "shared", "market")
-	if _, err := os.Stat(market); err != nil {
-		t.Skip("SKIPPED: no real bars at ../shared/market beside the project: ", err)
-	}
-	return market
-}
-
 func TestEveryRealFile(t *testing.T) {
-	p := open(t, shared(t))
+	p := open(t, referencedata.Path(t, "market"))
 	tickers, err := p.Tickers(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +56,7 @@ func TestEveryRealFile(t *testing.T) {
 }
 
 func TestConformanceOfRealFiles(t *testing.T) {
-	dir := shared(t)
+	dir := referencedata.Path(t, "market")
 	markettest.Test(t, func(t *testing.T) markettest.Fixture {
 		return markettest.Fixture{Provider: open(t, dir), Known: "M&M.NS", Unknown: "NOSUCH.NS", Lists: true}
 	})

@@ -3,8 +3,6 @@ package yahoo_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,28 +12,13 @@ import (
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/yahoo"
 	"github.com/tapedeck/tapedeck/internal/market/yahoo/yahootest"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 // recorded serves one of Yahoo's own answers, which are kept beside the project.
 func recorded(t *testing.T, name string) string {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(dir), "shared", "yahoo", name))
-	if err != nil {
-		t.Skip("SKIPPED: no recorded answers at ../shared/yahoo beside the project: ", err)
-	}
+	text := referencedata.Read(t, "yahoo/"+name)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json;charset=utf-8")
 		_, _ = w.Write(text)

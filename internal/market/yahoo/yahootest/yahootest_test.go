@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -14,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapedeck/tapedeck/internal/market/yahoo/yahootest"
+	"github.com/tapedeck/tapedeck/internal/referencedata"
 )
 
 var friday = time.Date(2026, 8, 28, 22, 0, 0, 0, time.UTC)
@@ -94,20 +93,7 @@ func TestPricesAreTheTickersOwn(t *testing.T) {
 
 // Every field that the stand-in writes stands in an answer that Yahoo gave.
 func TestFieldsAreYahoos(t *testing.T) {
-	dir, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir != filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(dir), "shared", "yahoo", "raw_chart-AAPL-2020-08-31-to-2020-11-07.json"))
-	if err != nil {
-		t.Skip("SKIPPED: no recorded answers at ../shared/yahoo beside the project: ", err)
-	}
+	text := referencedata.Read(t, "yahoo/raw_chart-AAPL-2020-08-31-to-2020-11-07.json")
 	date := time.Date(2026, 8, 20, 0, 0, 0, 0, time.UTC)
 	s := yahootest.New(t, yahootest.Config{
 		Now: now, Splits: map[string][]yahootest.Split{"AAPL": {{Date: date, Numerator: 4, Denominator: 1}}},
