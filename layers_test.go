@@ -38,7 +38,7 @@ var layers = []layer{
 	{pkg: "internal/strategy/folder", own: []string{"internal/strategy"}},
 	{pkg: "internal/indicator"},
 	{pkg: "internal/analysis", own: []string{"internal/indicator", "internal/market", "internal/strategy", "internal/ticker"}},
-	{pkg: "internal/backtest", own: []string{"internal/analysis", "internal/backtest/measure", "internal/market", "internal/strategy", "internal/ticker"}},
+	{pkg: "internal/backtest", own: []string{"internal/analysis", "internal/backtest/measure", "internal/market", "internal/strategy"}},
 	{pkg: "internal/backtest/measure"},
 	{pkg: "internal/market", own: []string{"internal/ticker"}},
 	{pkg: "internal/market/lru"},

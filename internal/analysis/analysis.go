@@ -76,7 +76,7 @@ func Analyze(series market.Series, doc strategy.Document, p Params) (Report, err
 		Regime:     regime(indicators),
 		Numbers:    numbers(series.Bars, c),
 		Indicators: indicators,
-		Lineage:    lineage(series, exchange),
+		Lineage:    LineageOf(series),
 	}
 	low, high, spanned := c.extremes(doc.Risk.Stop.Lookback)
 	plan, impossible := draft(sideOf(verdict), levelsInput{
@@ -112,22 +112,4 @@ func check(series market.Series, doc strategy.Document, p Params) error {
 		return fmt.Errorf("%w: %w", ErrBadData, err)
 	}
 	return nil
-}
-
-func lineage(series market.Series, exchange ticker.Exchange) Lineage {
-	l := Lineage{
-		Provider:   series.Provider,
-		Synthetic:  series.Synthetic,
-		Adjustment: series.Adjustment,
-		Currency:   series.Currency,
-		Bars:       len(series.Bars),
-		FirstBar:   series.Bars[0].Date,
-		LastBar:    series.Bars[len(series.Bars)-1].Date,
-		Warnings:   append([]string{}, series.Warnings...),
-		Notes:      append([]string{}, series.Notes...),
-	}
-	if l.Currency == "" {
-		l.Currency = exchange.Currency
-	}
-	return l
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
 // A Verdict is what a strategy says of a ticker.
@@ -126,4 +127,24 @@ type Lineage struct {
 	LastBar    time.Time         `json:"last_bar"`
 	Warnings   []string          `json:"warnings"` // the provider's
 	Notes      []string          `json:"notes"`    // what was done to get the bars, in order
+}
+
+// LineageOf describes a series of at least one bar; the lineage shares no
+// memory with it.
+func LineageOf(series market.Series) Lineage {
+	l := Lineage{
+		Provider:   series.Provider,
+		Synthetic:  series.Synthetic,
+		Adjustment: series.Adjustment,
+		Currency:   series.Currency,
+		Bars:       len(series.Bars),
+		FirstBar:   series.Bars[0].Date,
+		LastBar:    series.Bars[len(series.Bars)-1].Date,
+		Warnings:   append([]string{}, series.Warnings...),
+		Notes:      append([]string{}, series.Notes...),
+	}
+	if l.Currency == "" {
+		l.Currency = ticker.ExchangeOf(series.Ticker).Currency
+	}
+	return l
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/tapedeck/tapedeck/internal/backtest/measure"
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/strategy"
-	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
 // Params are a backtest's own numbers. All are required; defaults are resolved
@@ -159,7 +158,7 @@ func (w *walk) result() Result {
 		Metrics:  m,
 		Curve:    measure.CurveOf(w.p.Capital, sessions, w.equity, held),
 		Warnings: w.warnings(),
-		Lineage:  lineage(w.series),
+		Lineage:  analysis.LineageOf(w.series),
 	}
 }
 
@@ -210,21 +209,3 @@ func (w *walk) warnings() []string {
 // quietDays is how long exchanges are closed at a stretch at most, weekends and
 // holidays together: a gap within it at the end of a window is no gap in the data.
 const quietDays = 5
-
-func lineage(series market.Series) analysis.Lineage {
-	l := analysis.Lineage{
-		Provider:   series.Provider,
-		Synthetic:  series.Synthetic,
-		Adjustment: series.Adjustment,
-		Currency:   series.Currency,
-		Bars:       len(series.Bars),
-		FirstBar:   series.Bars[0].Date,
-		LastBar:    series.Bars[len(series.Bars)-1].Date,
-		Warnings:   append([]string{}, series.Warnings...),
-		Notes:      append([]string{}, series.Notes...),
-	}
-	if l.Currency == "" {
-		l.Currency = ticker.ExchangeOf(series.Ticker).Currency
-	}
-	return l
-}
