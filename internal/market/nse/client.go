@@ -34,7 +34,9 @@ type client struct {
 	minRows int
 	now     func() time.Time
 	last    atomic.Value // string: how the last request failed
+	trips   atomic.Int64 // how often the breaker has opened since the last success
 	retry   time.Duration
+	halt    func(time.Duration) // hears of pauses; set before the first request
 }
 
 func newClient(cfg Config, d *decoder) *client {
@@ -51,6 +53,14 @@ func newClient(cfg Config, d *decoder) *client {
 		ReadyToTrip: func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
 		IsSuccessful: func(err error) bool {
 			return err == nil || errors.Is(err, errAbsent) || errors.Is(err, context.Canceled)
+		},
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			switch to {
+			case gobreaker.StateOpen:
+				c.trips.Add(1)
+			case gobreaker.StateClosed:
+				c.trips.Store(0)
+			}
 		},
 		// What the limiter refuses never reached the server, and a 429 is the
 		// limiter's to heed.
@@ -91,8 +101,16 @@ func (c *client) classify(ctx context.Context, d date, err error) error {
 	}
 	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
 		err = fmt.Errorf("the exchange's server failed %d times in a row and is left alone for %s (%w); last: %v", breakerFailures, breakerTime, err, c.last.Load())
+		return &market.Error{Code: market.CodeUnavailable, Where: c.url(d), Err: err, RetryAfter: c.outage()}
 	}
 	return unavailable(c.url(d), fmt.Errorf("%w; or put the file into the archive's folder by hand", err))
+}
+
+// outage is how long callers had better stay away from a server that keeps
+// failing: longer with each time that it was left alone in vain, so that they
+// do not spend their attempts on one outage.
+func (c *client) outage() time.Duration {
+	return min(breakerTime<<min(max(c.trips.Load()-1, 0), 8), maxRefusedPause)
 }
 
 // attempt asks once. What a second try cannot better is backoff.Permanent; after
@@ -109,9 +127,8 @@ func (c *client) attempt(ctx context.Context, d date) ([]byte, error) {
 		return data, err
 	})
 	switch {
-	case errors.Is(err, errAbsent), errors.Is(err, errNoGrant), errors.Is(err, errRefused),
-		errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
-		return nil, backoff.Permanent(err)
+	case errors.Is(err, errAbsent), errors.Is(err, errNoGrant), errors.Is(err, errRefused), errors.Is(err, gobreaker.ErrOpenState):
+		return nil, backoff.Permanent(err) // not so ErrTooManyRequests: another's request is trying whether the server is back
 	}
 	return data, err
 }
@@ -170,11 +187,12 @@ func (c *client) refused(ctx context.Context, d date, retryAfter string) error {
 	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds > 0 {
 		pause = min(time.Duration(seconds)*time.Second, maxRefusedPause)
 	}
+	c.halt(pause)
 	err := fmt.Errorf("the exchange's server asks for fewer requests; none for %s", pause)
 	if pausing := c.limiter.Pause(ctx, providerName, c.now().Add(pause)); pausing != nil {
 		err = fmt.Errorf("%w (telling the others: %w)", err, pausing)
 	}
-	return &market.Error{Code: market.CodeRateLimited, Where: c.url(d), Err: err}
+	return &market.Error{Code: market.CodeRateLimited, Where: c.url(d), Err: err, RetryAfter: pause}
 }
 
 // verify says why data is not the complete file of a date, or nothing.

@@ -215,7 +215,7 @@ func place(name string, err error) string {
 // withTicker says whose request met a fault of the archive.
 func withTicker(err error, ticker string) error {
 	if met, ok := errors.AsType[*market.Error](err); ok {
-		return &market.Error{Code: met.Code, Ticker: ticker, Where: met.Where, Err: met.Err}
+		return &market.Error{Code: met.Code, Ticker: ticker, Where: met.Where, Err: met.Err, RetryAfter: met.RetryAfter}
 	}
 	return err
 }

@@ -3,7 +3,6 @@ package nse_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,7 +128,7 @@ func TestBadAnswersAreRetriedAndNeverKept(t *testing.T) {
 			})
 			p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 2 })
 			var file string
-			if err := p.Update(t.Context(), nil); err != nil {
+			if _, err := p.Update(t.Context(), nse.Span{}, nil); err != nil {
 				t.Fatal(err)
 			}
 			for _, file = range files(t, cfg.Dir) {
@@ -192,7 +191,7 @@ func TestAnswersThatStayBad(t *testing.T) {
 func TestFilesWithTooFewSharesAreRefused(t *testing.T) {
 	e := exchange(t, nsetest.Config{Symbols: 9, Sessions: nsetest.Weekdays(5, friday)})
 	p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 1 })
-	if err := p.Update(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "it holds 9 shares, fewer than 10") {
+	if _, err := p.Update(t.Context(), nse.Span{}, nil); err == nil || !strings.Contains(err.Error(), "it holds 9 shares, fewer than 10") {
 		t.Errorf("%v", err)
 	}
 	if names := files(t, cfg.Dir); len(names) != 0 {
@@ -287,7 +286,7 @@ func TestManyMissingFilesAreNoHolidays(t *testing.T) {
 	t.Run("the oldest", func(t *testing.T) {
 		e := exchange(t, nsetest.Config{Symbols: 20, Sessions: sessions[20:]})
 		p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 40 })
-		if err := p.Update(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no files of more than 5 sessions in a row") {
+		if _, err := p.Update(t.Context(), nse.Span{}, nil); err == nil || !strings.Contains(err.Error(), "no files of more than 5 sessions in a row") {
 			t.Errorf("%v", err)
 		}
 		noted := 0
@@ -325,7 +324,7 @@ func TestFetchingGoesOnWithoutTheCaller(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	close(gate)
-	if err := p.Update(t.Context(), nil); err != nil { // joins what is on its way
+	if _, err := p.Update(t.Context(), nse.Span{}, nil); err != nil { // joins what is on its way
 		_ = err // the stand-in has fewer days than the history: of no interest here
 	}
 	series, err := p.Daily(t.Context(), "SYNTH00000.NS", 5)
@@ -360,33 +359,6 @@ func TestCloseEndsWaiting(t *testing.T) {
 	}
 }
 
-func TestUpdate(t *testing.T) {
-	// The newest day is told of before the others have come.
-	gate := make(chan struct{})
-	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(30, friday)}, func(_ int, file string, _ int) nsetest.Answer {
-		if file != nse.FileName(friday) {
-			<-gate
-		}
-		return nsetest.Good
-	})
-	p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 25 })
-	var said []string
-	if err := p.Update(t.Context(), func(day time.Time, n, of int) {
-		if n == 1 {
-			close(gate)
-		}
-		said = append(said, fmt.Sprintf("%s %d/%d", day.Format(time.DateOnly), n, of))
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if len(said) != 25 || said[0] != "2024-07-12 1/25" || said[24] != "2024-06-10 25/25" || len(files(t, cfg.Dir)) != 25 {
-		t.Errorf("%q", said)
-	}
-	if err := p.Update(t.Context(), func(time.Time, int, int) { t.Error("nothing is missing") }); err != nil {
-		t.Error(err)
-	}
-}
-
 // Several programs may share an archive: what another has fetched meanwhile is
 // not asked for.
 func TestFilesThatAnotherPutThere(t *testing.T) {
@@ -400,7 +372,10 @@ func TestFilesThatAnotherPutThere(t *testing.T) {
 	})
 	p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 20 })
 	done := make(chan error)
-	go func() { done <- p.Update(t.Context(), nil) }()
+	go func() {
+		_, err := p.Update(t.Context(), nse.Span{}, nil)
+		done <- err
+	}()
 	for range 3 { // as many as are fetched at a time
 		<-arrived
 	}

@@ -84,7 +84,8 @@ const (
 	// refusedPause is how long everybody who shares the limiter stays away
 	// after a 429 that does not say how long.
 	refusedPause = time.Minute
-	// maxRefusedPause is the longest pause that a Retry-After header may ask for.
+	// maxRefusedPause is the longest pause that a Retry-After header may ask for,
+	// and the longest that a caller is told to stay away.
 	maxRefusedPause = 15 * time.Minute
 	// breakerFailures is how many answers in a row must fail for the server to
 	// be left alone, and breakerTime for how long.

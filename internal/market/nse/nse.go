@@ -66,7 +66,7 @@ type Config struct {
 	// (actions.csv and CF-CA-*.csv); empty means there is none.
 	ActionsFile string
 	// History is how many of the newest sessions are served, and how many
-	// Update fetches; 0 means DefaultHistory, the most is MaxHistory.
+	// Update fetches unless it is told otherwise; 0 means DefaultHistory, the most is MaxHistory.
 	History int
 	// Series are the exchange's series that are kept, the preferred first where
 	// a symbol has several on one day; empty means EQ, BE, BZ, SM, ST.
@@ -181,8 +181,8 @@ func (p *Provider) Close() error {
 // CodeUnknownTicker, an empty archive CodeNoData; a wrong row within the
 // window, an unusable file there, a split or bonus that no file explains or
 // that the prices contradict is CodeBadData with file and line. Days that
-// could not be fetched are CodeUnavailable, CodeRateLimited or CodeTimeout;
-// fetching goes on after the caller has left.
+// could not be fetched are CodeUnavailable, CodeRateLimited or CodeTimeout, with
+// RetryAfter; fetching goes on after the caller has left.
 func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.Series, error) {
 	if err := market.CheckRequest(ctx, ticker, bars); err != nil {
 		return market.Series{}, err

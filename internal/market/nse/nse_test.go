@@ -331,7 +331,7 @@ func TestNoDataAndUnknown(t *testing.T) {
 		_, err := p.Daily(t.Context(), ticker, 5)
 		wantFault(t, err, market.CodeUnknownTicker, "", "no day of the NSE archive holds this symbol")
 	}
-	if err := p.Update(t.Context(), nil); err == nil {
+	if _, err := p.Update(t.Context(), nse.Span{}, nil); err == nil {
 		t.Error("an archive that is only read was updated")
 	}
 }

@@ -27,6 +27,7 @@ type queue struct {
 
 	mu      sync.Mutex // guards what follows
 	open    map[date]*download
+	pace    pace               // of them
 	waiting []date             // not yet begun, oldest first
 	running int                // workers
 	settled map[date]time.Time // until when a day is not asked for again: not published yet
@@ -43,8 +44,10 @@ type queue struct {
 
 // A download is one day on its way.
 type download struct {
-	done chan struct{}
-	err  error // set before done is closed
+	date   date
+	done   chan struct{}
+	err    error // set before done is closed, as is absent
+	absent bool  // the exchange has no file, and that is no error
 }
 
 // A failure is a day that could not be had a moment ago.
@@ -55,12 +58,21 @@ type failure struct {
 
 func newQueue(c *client, cfg Config) *queue {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &queue{
+	q := &queue{
 		client: c, calendar: cfg.Calendar, now: cfg.Now, log: cfg.Logger,
 		ctx: ctx, cancel: cancel,
 		open: map[date]*download{}, settled: map[date]time.Time{}, failed: map[date]failure{},
 		missing: map[date]bool{}, newest: everyDay,
 	}
+	c.halt = q.halt
+	return q
+}
+
+// halt notes that the server asked for a pause.
+func (q *queue) halt(pause time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.pace.halt(time.Now(), pause)
 }
 
 func (q *queue) close() {
@@ -68,63 +80,6 @@ func (q *queue) close() {
 	q.cancel() // under the lock: no worker begins after Wait
 	q.mu.Unlock()
 	q.workers.Wait()
-}
-
-// fetch waits until the archive has the days that so many bars need, as far as
-// the exchange has them. It is nothing without Download.
-func (p *Provider) fetch(ctx context.Context, ticker string, bars int) error {
-	if p.queue == nil {
-		return nil
-	}
-	wanted, _, err := p.request(ticker, min(bars, p.archive.history)+slackSessions)
-	if err != nil {
-		return err
-	}
-	for _, d := range wanted {
-		if d == nil {
-			continue
-		}
-		select {
-		case <-d.done:
-		case <-ctx.Done():
-			return &market.Error{Code: market.CodeTimeout, Ticker: ticker, Err: fmt.Errorf(
-				"waiting for daily files from the exchange, which are fetched on: %w", ctx.Err())}
-		}
-		if d.err != nil {
-			return withTicker(d.err, ticker)
-		}
-	}
-	return nil
-}
-
-// request has what is missing of the newest n sessions fetched, and returns
-// what to wait for with the dates, the newest first.
-func (p *Provider) request(ticker string, n int) ([]*download, []date, error) {
-	v, err := p.view(ticker)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer v.root.Close()
-	newest := p.queue.calendar.LastClosed(p.queue.now().Add(-publishDelay))
-	sessions := p.queue.calendar.Sessions(newest.AddDate(0, 0, -daysFor(n)), newest)
-	var missing []date
-	for _, session := range sessions[max(0, len(sessions)-n):] {
-		d := dateOf(session)
-		_, has := v.has[d]
-		if _, absent := v.absent[d]; !has && !absent {
-			missing = append(missing, d)
-		}
-	}
-	if len(missing) == 0 {
-		return nil, nil, nil
-	}
-	have := everyDay
-	if len(v.days) > 0 {
-		have = v.days[len(v.days)-1].date
-	}
-	wanted := p.queue.request(missing, have, v.absent)
-	slices.Reverse(missing)
-	return wanted, missing, nil
 }
 
 // daysFor is a number of days that holds n sessions: of seven days at least
@@ -155,15 +110,18 @@ func (q *queue) request(days []date, newest date, noted map[date]struct{}) []*do
 
 // begin puts a day into the queue, or answers at once what is known of it.
 func (q *queue) begin(d date, now time.Time) *download {
-	one := &download{done: make(chan struct{})}
+	one := &download{date: d, done: make(chan struct{})}
 	if was, ok := q.failed[d]; ok && was.until.After(now) {
-		one.err = was.err
+		one.err = askAgain(was.err, was.until.Sub(now))
 	} else if q.ctx.Err() != nil {
 		one.err = unavailable("", errors.New("the provider is closed"))
 	}
 	if one.err != nil {
 		close(one.done)
 		return one
+	}
+	if len(q.open) == 0 {
+		q.pace.start(time.Now())
 	}
 	q.open[d] = one
 	at, _ := slices.BinarySearch(q.waiting, d)
@@ -201,6 +159,9 @@ func (q *queue) finish(d date, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
+	if err == nil || errors.Is(err, errAbsent) {
+		q.pace.ended++
+	}
 	switch {
 	case err == nil:
 		q.newest = max(q.newest, d)
@@ -209,6 +170,7 @@ func (q *queue) finish(d date, err error) {
 		q.settle(d, err)
 	case now.Sub(d.time()) < recentAge:
 		q.settled[d] = now.Add(pendingEvery)
+		q.open[d].absent = true
 		q.settle(d, nil)
 	default:
 		q.doubtful = append(q.doubtful, d)
@@ -223,6 +185,7 @@ func (q *queue) decide() {
 	q.doubtful = slices.DeleteFunc(q.doubtful, func(d date) bool {
 		switch {
 		case q.newest > d:
+			q.open[d].absent = true
 			q.settle(d, q.markAbsent(d))
 		case len(q.open) > len(q.doubtful):
 			return false // the newer ones are still on their way
@@ -232,6 +195,18 @@ func (q *queue) decide() {
 		}
 		return true
 	})
+}
+
+// askAgain is err with the time for which a day's failure stands, in which asking
+// again is in vain; it may know of a longer one.
+func askAgain(err error, after time.Duration) error {
+	met, ok := errors.AsType[*market.Error](err)
+	if !ok {
+		return err
+	}
+	told := *met
+	told.RetryAfter = max(met.RetryAfter, after)
+	return &told
 }
 
 // settle ends a day's download.
@@ -244,6 +219,7 @@ func (q *queue) settle(d date, err error) {
 	delete(q.failed, d)
 	if err != nil && q.ctx.Err() == nil {
 		q.failed[d] = failure{q.now().Add(failureHold), err}
+		err = askAgain(err, failureHold)
 	}
 	one.err = err
 	close(one.done)
@@ -270,35 +246,4 @@ func (q *queue) markAbsent(d date) error {
 		return unavailable(absentName(d), fmt.Errorf("noting a date without a session: %w", err))
 	}
 	return nil
-}
-
-// Update fetches what is missing of the newest History sessions and returns
-// when that is done. After each day it calls progress (which may be nil) with
-// the day, how many are done and of how many. It goes on past days that fail,
-// and returns the first few of their errors.
-func (p *Provider) Update(ctx context.Context, progress func(day time.Time, n, of int)) error {
-	if p.queue == nil {
-		return &market.Error{Code: market.CodeInvalid, Err: errors.New("the archive is only read; updating it needs downloads")}
-	}
-	wanted, days, err := p.request("", p.archive.history)
-	if err != nil {
-		return err
-	}
-	var failed []error
-	for i, one := range wanted {
-		if one != nil {
-			select {
-			case <-one.done:
-			case <-ctx.Done():
-				return market.ContextError(ctx, "")
-			}
-			if one.err != nil && len(failed) < shownFailures {
-				failed = append(failed, one.err)
-			}
-		}
-		if progress != nil {
-			progress(days[i].time(), i+1, len(days))
-		}
-	}
-	return errors.Join(failed...)
 }

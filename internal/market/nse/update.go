@@ -1,0 +1,206 @@
+package nse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tapedeck/tapedeck/internal/market"
+)
+
+// A Span says which sessions of the archive an Update is about. The zero Span
+// is the newest History ones.
+type Span struct {
+	// Bars means those that a request for so many bars needs: as many sessions,
+	// and some more for holidays that the calendar does not know.
+	Bars int
+	// Since means those from this date (midnight UTC) on. It counts if Bars is 0.
+	Since time.Time
+}
+
+// A Filling is how far an Update has come: of Sessions from the date First to
+// Last, There had their file before, Fetched have it now, Missing have none at
+// the exchange (it is not published yet, or there was no session), and Failed
+// could not be had.
+type Filling struct {
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Sessions int       `json:"sessions"`
+	There    int       `json:"there"`
+	Fetched  int       `json:"fetched"`
+	Missing  int       `json:"missing"`
+	Failed   int       `json:"failed"`
+}
+
+// Done is how many of the sessions are settled, in whatever way.
+func (f Filling) Done() int { return f.There + f.Fetched + f.Missing + f.Failed }
+
+// Update fetches what the archive lacks of a span and returns when that is
+// done. It calls progress (which may be nil) at the start and after each day,
+// the newest first. It goes on past days that fail, and returns the first few
+// of their errors; when ctx ends it returns a *market.Error around ctx's error,
+// and what it asked for is fetched on until Close. An archive that is only
+// read, or a span beyond MaxHistory sessions, is CodeInvalid.
+func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)) (Filling, error) {
+	if p.queue == nil {
+		return Filling{}, &market.Error{Code: market.CodeInvalid, Err: errors.New("the archive is only read; updating it needs downloads")}
+	}
+	sessions := p.sessions(span)
+	if len(sessions) > MaxHistory+slackSessions {
+		return Filling{}, &market.Error{Code: market.CodeInvalid, Err: fmt.Errorf("%d sessions are more than the %d that an archive may have", len(sessions), MaxHistory)}
+	}
+	wanted, state, err := p.begin(sessions)
+	if err != nil {
+		return Filling{}, err
+	}
+	if progress == nil {
+		progress = func(Filling) {}
+	}
+	progress(state)
+	var failed []error
+	for _, one := range wanted {
+		switch err := one.wait(ctx); {
+		case errors.Is(err, errLeft):
+			return state, market.ContextError(ctx, "")
+		case err != nil:
+			if state.Failed++; len(failed) < shownFailures {
+				failed = append(failed, err)
+			}
+		case one == nil || one.absent:
+			state.Missing++
+		default:
+			state.Fetched++
+		}
+		progress(state)
+	}
+	return state, errors.Join(failed...)
+}
+
+// begin has what is missing of some sessions fetched and says how it stands.
+func (p *Provider) begin(sessions []time.Time) ([]*download, Filling, error) {
+	state := Filling{Sessions: len(sessions)}
+	if len(sessions) == 0 {
+		return nil, state, nil
+	}
+	state.First, state.Last = sessions[0], sessions[len(sessions)-1]
+	v, err := p.view("")
+	if err != nil {
+		return nil, state, err
+	}
+	defer v.root.Close()
+	missing := v.lacks(sessions)
+	for _, session := range sessions {
+		if _, has := v.has[dateOf(session)]; has {
+			state.There++
+		}
+	}
+	state.Missing = len(sessions) - state.There - len(missing) // noted as without a file
+	wanted := p.queue.request(missing, v.newest(), v.absent)
+	return wanted, state, nil
+}
+
+// sessions lists those of a span whose files should have been published.
+func (p *Provider) sessions(span Span) []time.Time {
+	newest := p.queue.calendar.LastClosed(p.queue.now().Add(-publishDelay))
+	n := p.archive.history
+	switch {
+	case span.Bars > 0:
+		n = min(span.Bars, MaxHistory) + slackSessions
+	case !span.Since.IsZero():
+		return p.queue.calendar.Sessions(span.Since, newest)
+	}
+	all := p.queue.calendar.Sessions(newest.AddDate(0, 0, -daysFor(n)), newest)
+	return all[max(0, len(all)-n):]
+}
+
+// lacks are the dates of sessions of which the archive has neither the file
+// nor a note that there is none, the oldest first.
+func (s *snapshot) lacks(sessions []time.Time) []date {
+	var missing []date
+	for _, session := range sessions {
+		d := dateOf(session)
+		_, has := s.has[d]
+		if _, absent := s.absent[d]; !has && !absent {
+			missing = append(missing, d)
+		}
+	}
+	return missing
+}
+
+// newest is the date of the newest file.
+func (s *snapshot) newest() date {
+	if len(s.days) == 0 {
+		return everyDay
+	}
+	return s.days[len(s.days)-1].date
+}
+
+// errLeft is a caller that left before a download ended.
+var errLeft = errors.New("the caller left")
+
+// wait waits for the end of a download, whose error it returns, or of ctx. A
+// nil download is of a day that is not published yet, and has ended.
+func (d *download) wait(ctx context.Context) error {
+	if d == nil {
+		return nil
+	}
+	select {
+	case <-d.done:
+		return d.err
+	case <-ctx.Done():
+		return errLeft
+	}
+}
+
+// fetch waits until the archive has the days that so many bars need, as far as
+// the exchange has them. It is nothing without Download.
+func (p *Provider) fetch(ctx context.Context, ticker string, bars int) error {
+	if p.queue == nil {
+		return nil
+	}
+	wanted, _, err := p.begin(p.sessions(Span{Bars: min(bars, p.archive.history)}))
+	if err != nil {
+		return withTicker(err, ticker)
+	}
+	for i, one := range wanted {
+		switch err := one.wait(ctx); {
+		case errors.Is(err, errLeft):
+			return p.queue.tooLate(ctx, ticker, wanted[i:])
+		case err != nil:
+			return withTicker(err, ticker)
+		}
+	}
+	return nil
+}
+
+// tooLate is the answer to a caller whose time is over before all that it waits
+// for has come. While it does come, that is no failure of the exchange's: the
+// caller is told when the last of it will be there, so that it does not spend
+// its attempts on waiting.
+func (q *queue) tooLate(ctx context.Context, ticker string, wanted []*download) error {
+	n, wait := q.left(wanted)
+	return &market.Error{Code: market.CodeTimeout, Ticker: ticker, RetryAfter: min(wait, maxRefusedPause), Err: fmt.Errorf(
+		"waiting for %d daily files from the exchange, which are fetched on and may take %s: %w", n, wait.Round(time.Second), ctx.Err())}
+}
+
+// left is how many days must still come until all of some have, which are
+// given the newest first, and how long that takes; 0 when it cannot be told.
+func (q *queue) left(wanted []*download) (n int, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	oldest := everyDay
+	for _, d := range slices.Backward(wanted) {
+		if d != nil {
+			oldest = d.date
+			break
+		}
+	}
+	for d := range q.open {
+		if d >= oldest { // the queue takes the newest first, whoever asked
+			n++
+		}
+	}
+	return n, q.pace.left(time.Now(), n)
+}
