@@ -78,7 +78,7 @@ func run(ctx context.Context, s settings) error {
 	log.Info("analyzer starts", "name", name, "slots", slots, "market", provider.Name(), "processors", runtime.NumCPU())
 	dispatch := dispatcher.New(log, tape, work, "tapedeck/"+name)
 	analyze := analyzer.New(analyzer.Config{Log: log, Tape: tape, Work: work, Items: items, Provider: provider, Name: name})
-	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}
+	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}, {Name: "market", Run: provider.Run}}
 	if provider.Lists {
 		parts = append(parts, daemon.Part{Name: "lister", Run: shared.NewLister(log, rates, provider).Run})
 	}

@@ -48,6 +48,7 @@ type cli struct {
 	Strategies strategiesCmd `cmd:"" group:"use" help:"List the strategies, print one, or check a file of your own."`
 	Universes  universesCmd  `cmd:"" group:"use" help:"List the universes, or print the tickers of one."`
 
+	Market     marketCmd     `cmd:"" group:"operate" help:"Fill the archive of a market before the first job."`
 	Subscriber subscriberCmd `cmd:"" group:"operate" help:"Let a program outside follow the tape."`
 	Provision  provisionCmd  `cmd:"" group:"operate" help:"Make or update the streams on an external NATS server."`
 	Migrate    migrateCmd    `cmd:"" group:"operate" help:"Bring the database's tables up to this program."`

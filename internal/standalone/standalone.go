@@ -270,7 +270,7 @@ func (d *Deck) analyzer() ([]daemon.Part, error) {
 	tape, work := stream.NewTape(js, d.log), stream.NewWork(js, d.log)
 	dispatch := dispatcher.New(d.log, tape, work, "tapedeck/"+name)
 	analyze := analyzer.New(analyzer.Config{Log: d.log, Tape: tape, Work: work, Items: items, Provider: d.market, Name: name})
-	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}}
+	parts := []daemon.Part{{Name: "dispatcher", Run: dispatch.Run}, {Name: "analyzer", Run: analyze.Run}, {Name: "market", Run: d.market.Run}}
 	if d.lister != nil {
 		parts = append(parts, daemon.Part{Name: "lister", Run: d.lister.Run})
 	}

@@ -40,8 +40,9 @@ type Market struct {
 	market.Provider
 	// Lists says that the market knows its tickers; one that has any legal
 	// ticker, or cannot tell, does not.
-	Lists  bool
-	closes []io.Closer
+	Lists    bool
+	archives []*archive // those that are filled
+	closes   []io.Closer
 }
 
 // Close stops the providers' own work, such as downloads.
@@ -211,23 +212,34 @@ const nseMIC = "XNSE"
 
 // nse has its own archive, and no cache beside it.
 func (o *opener) nse(p part) (market.Provider, error) {
-	dir := p.dir
-	if dir == "" {
-		if o.ports.DataDir == "" {
-			return nil, errors.New("this program has no data directory; name the folder of the archive, nse:DIR, and --nse-download if it is to be filled")
-		}
-		dir = filepath.Join(o.ports.DataDir, NSEDir)
-	}
-	sessions, _ := o.calendars(nseMIC) // it is built in
-	opened, err := nse.New(nse.Config{
-		Dir: dir, Calendar: sessions, Download: p.downloads(o.settings), BaseURL: o.settings.NSEURL, Limiter: o.limiter,
-		ActionsFile: o.settings.NSEActions, History: o.settings.NSEHistory, Logger: o.ports.Log,
-	})
+	opened, dir, err := o.openNSE(p)
 	if err != nil {
 		return nil, err
 	}
 	o.market.closes = append(o.market.closes, opened)
+	if p.downloads(o.settings) {
+		bars := UsualBars
+		if most := o.settings.NSEHistory; most > 0 {
+			bars = min(bars, most)
+		}
+		o.market.archives = append(o.market.archives, &archive{opened, dir, bars, o.ports.Log})
+	}
 	return opened, nil
+}
+
+func (o *opener) openNSE(p part) (opened *nse.Provider, dir string, err error) {
+	if dir = p.dir; dir == "" {
+		if o.ports.DataDir == "" {
+			return nil, "", errors.New("this program has no data directory; name the folder of the archive, nse:DIR, and --nse-download if it is to be filled")
+		}
+		dir = filepath.Join(o.ports.DataDir, NSEDir)
+	}
+	sessions, _ := o.calendars(nseMIC) // it is built in
+	opened, err = nse.New(nse.Config{
+		Dir: dir, Calendar: sessions, Download: p.downloads(o.settings), BaseURL: o.settings.NSEURL, Limiter: o.limiter,
+		ActionsFile: o.settings.NSEActions, History: o.settings.NSEHistory, Logger: o.ports.Log,
+	})
+	return opened, dir, err
 }
 
 func (o *opener) yahoo() (market.Provider, error) {
