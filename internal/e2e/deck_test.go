@@ -13,6 +13,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
@@ -46,7 +47,7 @@ func (d *deck) listen(address string) {
 // ready waits until /readyz says so.
 func (d *deck) ready() {
 	d.t.Helper()
-	until(d.t, readyTime, "the api to be ready", func() error {
+	processes.Until(d.t, readyTime, "the api to be ready", func() error {
 		response, err := http.Get(d.base + "/readyz")
 		if err != nil {
 			return err
@@ -96,7 +97,7 @@ func (d *deck) job(id string) (client.Job, error) {
 func (d *deck) ended(id string, within time.Duration) client.Job {
 	d.t.Helper()
 	var job client.Job
-	until(d.t, within, "job "+id+" to end", func() (err error) {
+	processes.Until(d.t, within, "job "+id+" to end", func() (err error) {
 		if job, err = d.job(id); err == nil && !job.Status.Ended() {
 			err = fmt.Errorf("%s, %d of %d pending, as of %d", job.Status, job.Pending, job.Total, job.AsOfSeq)
 		}
@@ -119,7 +120,7 @@ func (d *deck) completed(id string, within time.Duration) client.Job {
 // requires that some are still to come.
 func (d *deck) recorded(id string, n int) {
 	d.t.Helper()
-	until(d.t, time.Minute, fmt.Sprintf("%d outcomes of job %s", n, id), func() error {
+	processes.Until(d.t, time.Minute, fmt.Sprintf("%d outcomes of job %s", n, id), func() error {
 		job, err := d.job(id)
 		if err == nil && job.Total-job.Pending < n {
 			err = fmt.Errorf("%d are there, as of %d", job.Total-job.Pending, job.AsOfSeq)
@@ -172,7 +173,7 @@ func (d *deck) results(id string) map[string]client.Result {
 type embedded struct {
 	deck
 	dir string
-	up  *program
+	up  *processes.Program
 }
 
 // startUp starts `tapedeck up` and waits until it is ready.
@@ -188,7 +189,7 @@ func startUp(t *testing.T, market string, args ...string) *embedded {
 		}
 		return connect(t, stream.ConnectConfig{InProcess: natsd.Dial(e.dir), Role: stream.RoleAPI, Password: password})
 	}
-	address := freeAddress(t)
+	address := processes.FreeAddress(t)
 	e.listen(address)
 	args = append([]string{"up", "--market", market, "--data", e.dir, "--http", address}, args...)
 	e.up = start(t, "up", "tapedeck", nil, args...)

@@ -71,7 +71,7 @@ func TestRealInput(t *testing.T) {
 	d.oneOutcomeEach(job.JobID, legal)
 	d.verified()
 	d.predecessor(n + 1)
-	d.up.stop()
+	d.up.Stop()
 }
 
 func place(i int) string { return "body.tickers[" + jsonText(i) + "]" }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
 )
@@ -44,12 +45,12 @@ func TestKillEachRole(t *testing.T) {
 		what         string
 		kill, revive func()
 	}{
-		{"analyzer-1", first.kill, first.start},
-		{"analyzer-2", second.kill, second.start},
+		{"analyzer-1", first.Kill, first.Start},
+		{"analyzer-2", second.Kill, second.Start},
 		{"nats-server", r.nats.Kill, r.nats.Start},
-		{"api", api.kill, api.start},
+		{"api", api.Kill, api.Start},
 		{"PostgreSQL", r.postgres.Kill, func() { r.postgres.Restart(t) }},
-		{"recorder", recorder.kill, recorder.start}, // for 6 s nobody has the lease
+		{"recorder", recorder.Kill, recorder.Start}, // for 6 s nobody has the lease
 	}
 	for i, k := range kills {
 		r.recorded(id, (i+1)*killedEvery)
@@ -77,19 +78,19 @@ func TestKillEverything(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)
 	r.migrate()
-	programs := []*program{r.recorder("recorder", r.owner), r.api(), r.analyzer("analyzer-1", slow...), r.analyzer("analyzer-2", slow...)}
+	programs := []*processes.Program{r.recorder("recorder", r.owner), r.api(), r.analyzer("analyzer-1", slow...), r.analyzer("analyzer-2", slow...)}
 	tickers := synthetic("EVRY", 2000)
 	id := r.submit(client.Submission{Tickers: tickers}).JobID
 	r.recorded(id, killedEvery)
 	r.nats.Kill()
 	r.postgres.Kill()
 	for _, p := range programs {
-		p.kill()
+		p.Kill()
 	}
 	r.nats.Start()
 	r.postgres.Restart(t)
 	for _, p := range slices.Backward(programs) {
-		p.start()
+		p.Start()
 	}
 	r.ready()
 	if r.workItems() == 0 {
@@ -103,7 +104,7 @@ func TestKillEverything(t *testing.T) {
 // noWork waits until the work queue is empty.
 func (r *roles) noWork() {
 	r.t.Helper()
-	until(r.t, readyTime, "the work queue to be empty", func() error {
+	processes.Until(r.t, readyTime, "the work queue to be empty", func() error {
 		if n := r.workItems(); n > 0 {
 			return fmt.Errorf("%d items", n)
 		}
@@ -162,8 +163,8 @@ func TestKillUp(t *testing.T) {
 	id := d.submit(client.Submission{Tickers: tickers}).JobID
 	for i := range 2 {
 		d.recorded(id, (i+1)*killedEvery)
-		d.up.kill()
-		d.up.start()
+		d.up.Kill()
+		d.up.Start()
 		d.ready()
 	}
 	d.completed(id, afterKills)

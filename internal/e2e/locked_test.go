@@ -11,6 +11,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 )
 
@@ -39,7 +40,7 @@ func TestForeignLock(t *testing.T) {
 		select {
 		case <-locked.C:
 			waiting = false
-		case <-time.After(pollEvery):
+		case <-time.After(processes.PollEvery):
 			now, err := d.job(id)
 			if err != nil || now.AsOfSeq != before.AsOfSeq {
 				t.Fatalf("beside the foreign session the job reads %+v, %v; at its beginning %+v", now, err, before)

@@ -20,7 +20,7 @@ func TestRecover(t *testing.T) {
 	old := synthetic("OLD", 100)
 	lost := d.completed(d.submit(client.Submission{Tickers: old}).JobID, time.Minute)
 	d.verified()
-	d.up.stop()
+	d.up.Stop()
 	before, err := position(t, "sqlite:"+filepath.Join(d.dir, "tapedeck.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -29,15 +29,15 @@ func TestRecover(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(d.dir, "nats")); err != nil {
 		t.Fatal(err)
 	}
-	d.up.start()
-	d.up.wait(readyTime, 1)
-	if !strings.Contains(d.up.logs(), "recover") {
-		t.Errorf("up does not say what to do:\n%s", d.up.logs())
+	d.up.Start()
+	d.up.Wait(readyTime, 1)
+	if !strings.Contains(d.up.Logs(), "recover") {
+		t.Errorf("up does not say what to do:\n%s", d.up.Logs())
 	}
 	command(t, 2, nil, "tapedeck", append([]string{"recover"}, d.operator...)...)
 	t.Log(d.operate("recover", "--accept-loss"))
 
-	d.up.start()
+	d.up.Start()
 	d.ready()
 	if results := d.results(lost.JobID); len(results) != len(old) {
 		t.Errorf("%d of %d old results are left", len(results), len(old))

@@ -1,17 +1,16 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
 	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
 	"github.com/tapedeck/tapedeck/internal/stream"
@@ -35,25 +34,7 @@ func onPostgres(t *testing.T) *roles {
 	t.Helper()
 	r := newRoles(t)
 	r.postgres = postgrestest.Start(t, "", postgrestest.Options{})
-	r.owner = strings.Replace(r.postgres.URL(), "//postgres@", "//tapedeck_recorder@", 1)
-	r.reader = strings.Replace(r.postgres.URL(), "//postgres@", "//tapedeck_api@", 1)
-	ctx, cancel := context.WithTimeout(t.Context(), readyTime)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, r.postgres.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, `
-		CREATE ROLE tapedeck_reader NOLOGIN;
-		CREATE ROLE tapedeck_api LOGIN IN ROLE tapedeck_reader;
-		CREATE ROLE tapedeck_recorder LOGIN;
-		REVOKE ALL ON DATABASE postgres FROM PUBLIC;
-		GRANT CONNECT ON DATABASE postgres TO tapedeck_reader;
-		GRANT CONNECT, CREATE ON DATABASE postgres TO tapedeck_recorder`) // as deploy/postgres.sh
-	if err != nil {
-		t.Fatal(err)
-	}
+	r.owner, r.reader = r.postgres.Users(t)
 	return r
 }
 
@@ -68,7 +49,7 @@ func onSQLite(t *testing.T) *roles {
 
 func newRoles(t *testing.T) *roles {
 	t.Helper()
-	r := &roles{nats: streamtest.Process(t, t.TempDir(), streamtest.Bare()), address: freeAddress(t)}
+	r := &roles{nats: streamtest.Process(t, t.TempDir(), streamtest.Bare()), address: processes.FreeAddress(t)}
 	r.t = t
 	r.operatorEnv = r.env(stream.RoleProvisioner, "")
 	r.tape = func() *nats.Conn { return r.nats.Conn(streamtest.Admin) }
@@ -86,19 +67,19 @@ func (r *roles) env(role stream.Role, database string) []string {
 	return env
 }
 
-func (r *roles) api() *program {
+func (r *roles) api() *processes.Program {
 	r.t.Helper()
 	p := start(r.t, "api", "api", r.env(stream.RoleAPI, r.reader), "--http", r.address)
 	r.ready()
 	return p
 }
 
-func (r *roles) analyzer(name string, args ...string) *program {
+func (r *roles) analyzer(name string, args ...string) *processes.Program {
 	r.t.Helper()
 	return start(r.t, name, "analyzer", r.env(stream.RoleAnalyzer, ""), append([]string{"--market", "synthetic"}, args...)...)
 }
 
-func (r *roles) recorder(name, database string, args ...string) *program {
+func (r *roles) recorder(name, database string, args ...string) *processes.Program {
 	r.t.Helper()
 	return start(r.t, name, "recorder", r.env(stream.RoleRecorder, database), args...)
 }
@@ -134,7 +115,7 @@ func TestRoles(t *testing.T) {
 	asked, seq := r.verified() // the recorder itself is asked
 	second := "sqlite:" + filepath.Join(t.TempDir(), "second.db")
 	r.recorder("recorder-sqlite", second)
-	until(t, time.Minute, "the second recorder", func() error {
+	processes.Until(t, time.Minute, "the second recorder", func() error {
 		if at, err := position(t, second); err != nil || at < seq {
 			return fmt.Errorf("it has recorded to %d of %d, %v", at, seq, err)
 		}

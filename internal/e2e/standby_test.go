@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
 )
 
@@ -30,11 +31,11 @@ func TestStandby(t *testing.T) {
 func testStandby(t *testing.T, r *roles) {
 	long(t)
 	r.migrate()
-	recorders := []*program{r.recorder("recorder-1", r.owner)}
+	recorders := []*processes.Program{r.recorder("recorder-1", r.owner)}
 	leader := r.leader()
 	recorders = append(recorders, r.recorder("recorder-2", r.owner))
-	until(t, readyTime, "the second recorder to start", func() error {
-		if !strings.Contains(recorders[1].logs(), "recorder started") {
+	processes.Until(t, readyTime, "the second recorder to start", func() error {
+		if !strings.Contains(recorders[1].Logs(), "recorder started") {
 			return errors.New("it does not say so")
 		}
 		return nil
@@ -48,12 +49,12 @@ func testStandby(t *testing.T, r *roles) {
 		t.Fatalf("the lease went from %s to %s while both lived", leader, now)
 	}
 
-	recorders[0].kill()
+	recorders[0].Kill()
 	killed := time.Now()
 	// What the killed one had sent may still be committed: only what is
 	// recorded under another lease shows that the standby goes on.
 	var at uint64
-	until(t, takeOver, "the standby to go on", func() error {
+	processes.Until(t, takeOver, "the standby to go on", func() error {
 		owner, seq, err := r.standing()
 		switch {
 		case err != nil:
@@ -67,7 +68,7 @@ func testStandby(t *testing.T, r *roles) {
 		return nil
 	})
 	t.Logf("took over %v after the kill", time.Since(killed).Round(10*time.Millisecond))
-	recorders[0].start() // it stands by now
+	recorders[0].Start() // it stands by now
 	r.completed(id, time.Minute)
 	r.oneOutcomeEach(id, tickers)
 	r.verified()
@@ -76,7 +77,7 @@ func testStandby(t *testing.T, r *roles) {
 // leader waits until a recorder has the lease, and returns its name.
 func (r *roles) leader() (owner string) {
 	r.t.Helper()
-	until(r.t, readyTime, "a recorder to take the lease", func() (err error) {
+	processes.Until(r.t, readyTime, "a recorder to take the lease", func() (err error) {
 		if owner, _, err = r.standing(); err == nil && owner == "" {
 			err = errors.New("nobody has it")
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
 
 // TestSubscriberMissesNothing builds a subscriber in a module of its own, gives
@@ -23,7 +24,7 @@ func TestSubscriberMissesNothing(t *testing.T) {
 	long(t)
 	t.Parallel()
 	binary := buildAlerts(t)
-	d := startUp(t, "synthetic", append([]string{"--nats-listen", freeAddress(t)}, slow...)...)
+	d := startUp(t, "synthetic", append([]string{"--nats-listen", processes.FreeAddress(t)}, slow...)...)
 	var sub struct{ URL, User, Password string }
 	out := d.operate("subscriber", "add", "alerts", "--kind", "ticker_analyzed", "--json")
 	if err := json.Unmarshal([]byte(out), &sub); err != nil {
@@ -33,21 +34,21 @@ func TestSubscriberMissesNothing(t *testing.T) {
 	alerts := start(t, "alerts", binary, env)
 
 	id := d.submit(client.Submission{Tickers: synthetic("ALRT", 3000)}).JobID
-	heard := func() map[string]int { return strongBuys(alerts.logs(), id) }
-	until(t, time.Minute, "the first alerts", func() error {
+	heard := func() map[string]int { return strongBuys(alerts.Logs(), id) }
+	processes.Until(t, time.Minute, "the first alerts", func() error {
 		if n := len(heard()); n < 3 {
 			return fmt.Errorf("%d have come", n)
 		}
 		return nil
 	})
 	d.recorded(id, killedEvery)
-	alerts.kill()
+	alerts.Kill()
 	before := len(heard())
 	if job, err := d.job(id); err != nil || job.Pending == 0 {
 		t.Fatalf("the subscriber is killed with %d tickers pending, %v", job.Pending, err)
 	}
 	d.recorded(id, 3*killedEvery) // the job goes on without it
-	alerts.start()
+	alerts.Start()
 	d.completed(id, time.Minute)
 
 	want := map[string]bool{}
@@ -57,7 +58,7 @@ func TestSubscriberMissesNothing(t *testing.T) {
 		}
 	}
 	got := map[string]bool{}
-	until(t, time.Minute, "the alerts of all results", func() error {
+	processes.Until(t, time.Minute, "the alerts of all results", func() error {
 		for ticker := range heard() {
 			got[ticker] = true
 		}
@@ -117,7 +118,7 @@ require github.com/tapedeck/tapedeck v0.0.0
 replace github.com/tapedeck/tapedeck => `+checkout+"\n"))
 	build := exec.CommandContext(t.Context(), "go", "build", "-mod=mod", "-o", "alerts", ".")
 	build.Dir = dir
-	build.Env = append(environment(), "GOWORK=off", "GOFLAGS="+withMod(os.Getenv("GOFLAGS")))
+	build.Env = append(processes.Environment(), "GOWORK=off", "GOFLAGS="+withMod(os.Getenv("GOFLAGS")))
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the subscriber: %v\n%s", err, out)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
 
 // An onTape is what the tape says of one job.
@@ -56,7 +57,7 @@ func (d *deck) replay(id string) onTape {
 func (d *deck) oneOutcomeEach(id string, tickers []string) onTape {
 	d.t.Helper()
 	var seen onTape
-	until(d.t, readyTime, "the end of job "+id+" to be announced", func() error {
+	processes.Until(d.t, readyTime, "the end of job "+id+" to be announced", func() error {
 		if seen = d.replay(id); seen.completed == 0 {
 			return fmt.Errorf("JobCompleted is not on the tape")
 		}

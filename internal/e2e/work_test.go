@@ -35,7 +35,7 @@ func TestWorkDeleted(t *testing.T) {
 	r.completed(id, time.Minute)
 	t.Logf("%d tickers were lost with the queue; the job was completed %v later", lost, time.Since(deleted).Round(time.Millisecond))
 	for _, want := range []string{"the work queue is gone, making it again", "reconciled"} {
-		if !strings.Contains(recorder.logs(), want) {
+		if !strings.Contains(recorder.Logs(), want) {
 			t.Errorf("the recorder does not say %q", want)
 		}
 	}

@@ -111,37 +111,28 @@ func roles(t *testing.T, bin string) *deck {
 	return d
 }
 
-// users makes the users of the roles in a PostgreSQL of this test, as
-// deploy/postgres.sh does, and finds its first process.
+// users makes the users of the roles in a PostgreSQL of this test, and finds its
+// first process.
 func users(t *testing.T) (owner, reader string, postmaster int) {
 	t.Helper()
-	url := postgrestest.Start(t, "", postgrestest.Options{}).URL()
+	instance := postgrestest.Start(t, "", postgrestest.Options{})
+	owner, reader = instance.Users(t)
 	ctx, cancel := context.WithTimeout(t.Context(), readyTime)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, url)
+	conn, err := pgx.Connect(ctx, instance.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, `
-		CREATE ROLE tapedeck_reader NOLOGIN;
-		CREATE ROLE tapedeck_api LOGIN IN ROLE tapedeck_reader;
-		CREATE ROLE tapedeck_recorder LOGIN;
-		REVOKE ALL ON DATABASE postgres FROM PUBLIC;
-		GRANT CONNECT ON DATABASE postgres TO tapedeck_reader;
-		GRANT CONNECT, CREATE ON DATABASE postgres TO tapedeck_recorder`)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if postmaster, err = processes.Parent(int(conn.PgConn().PID())); err != nil {
 		t.Fatal(err)
 	}
-	return postgrestest.WithUser(url, "tapedeck_recorder"), postgrestest.WithUser(url, "tapedeck_api"), postmaster
+	return owner, reader, postmaster
 }
 
 func (d *deck) ready(address string) {
 	d.t.Helper()
-	until(d.t, readyTime, "the api to be ready", func() error {
+	processes.Until(d.t, readyTime, "the api to be ready", func() error {
 		response, err := http.Get("http://" + address + "/readyz")
 		if err != nil {
 			return err
@@ -169,7 +160,7 @@ func (d *deck) oneOutcomeEach() {
 	}
 	tape := stream.NewTape(js, nil)
 	for id := range d.ledger.jobs {
-		until(d.t, readyTime, "the end of job "+id+" to be announced", func() error {
+		processes.Until(d.t, readyTime, "the end of job "+id+" to be announced", func() error {
 			_, err := tape.JobEvent(d.t.Context(), id, "completed")
 			return err
 		})
@@ -201,26 +192,6 @@ func (d *deck) oneOutcomeEach() {
 		}
 	}
 	d.t.Logf("%d jobs, %d outcomes on the tape", len(d.ledger.jobs), len(seen)-len(d.ledger.jobs))
-}
-
-// pollEvery is the pause between two looks at what a process shows.
-const pollEvery = 20 * time.Millisecond
-
-// until looks again and again until there is nothing left to complain about,
-// and fails the test with the last complaint when that takes longer than within.
-func until(t testing.TB, within time.Duration, what string, look func() error) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		err := look()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s: %v", within, what, err)
-		}
-		time.Sleep(pollEvery)
-	}
 }
 
 // tickers names n tickers that the synthetic market makes bars for.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
 
 const (
@@ -101,7 +102,7 @@ func (d *deck) begun(n int) string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	until(d.t, readyTime, "a job to run", func() error {
+	processes.Until(d.t, readyTime, "a job to run", func() error {
 		job, err := d.client.Job(d.t.Context(), id)
 		if err == nil && job.Status == events.StatusQueued {
 			err = fmt.Errorf("it is %s", job.Status)

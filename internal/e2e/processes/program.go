@@ -47,13 +47,17 @@ func FreeAddress(tb testing.TB) string {
 	return listener.Addr().String()
 }
 
-// A Program is a program that runs as a process until the test ends. Its
-// methods are for one goroutine at a time.
+// A Program is a program that runs as a process until the test ends. It can be
+// ended and started again. Its methods are for one goroutine at a time.
 type Program struct {
-	tb     testing.TB
-	name   string
+	tb   testing.TB
+	name string // in the test's messages
+	path string
+	args []string
+	env  []string
+	log  string // standard output and error of all its lives
+
 	cmd    *exec.Cmd
-	log    string        // its standard output and error
 	wanted bool          // its end was asked for
 	ended  chan struct{} // closed when it has ended
 }
@@ -62,24 +66,34 @@ type Program struct {
 // with variables besides those of Environment.
 func Start(tb testing.TB, name, path string, env []string, args ...string) *Program {
 	tb.Helper()
-	p := &Program{tb: tb, name: name, log: filepath.Join(tb.TempDir(), name+".log"), ended: make(chan struct{})}
-	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		tb.Fatal(err)
+	p := &Program{
+		tb: tb, name: name, path: path, args: args, env: append(Environment(), env...),
+		log: filepath.Join(tb.TempDir(), name+".log"),
 	}
-	defer log.Close() // the child has its own
-	p.cmd = exec.Command(path, args...)
-	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(Environment(), env...), log, log
-	p.cmd.SysProcAttr = endsWithUs()
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatalf("starting %s: %v", name, err)
-	}
-	go func() {
-		defer close(p.ended)
-		p.cmd.Wait() //nolint:errcheck // its state is looked at where it matters
-	}()
+	p.Start()
 	tb.Cleanup(p.cleanup)
 	return p
+}
+
+// Start starts the program again after its end.
+func (p *Program) Start() {
+	p.tb.Helper()
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	defer log.Close() // the child has its own
+	p.cmd = exec.Command(p.path, p.args...)
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.env, log, log
+	p.cmd.SysProcAttr = endsWithUs()
+	p.wanted, p.ended = false, make(chan struct{})
+	if err := p.cmd.Start(); err != nil {
+		p.tb.Fatalf("starting %s: %v", p.name, err)
+	}
+	go func(cmd *exec.Cmd, ended chan struct{}) {
+		defer close(ended)
+		cmd.Wait() //nolint:errcheck // its state is looked at where it matters
+	}(p.cmd, p.ended)
 }
 
 // Pid is the process's id.
@@ -95,23 +109,50 @@ func (p *Program) Running() bool {
 	}
 }
 
+// Kill ends it with SIGKILL; it must have been alive until then.
+func (p *Program) Kill() {
+	p.tb.Helper()
+	if !p.Running() {
+		p.tb.Fatalf("%s is to be killed but has ended by itself: %s", p.name, p.cmd.ProcessState)
+	}
+	p.wanted = true
+	p.cmd.Process.Kill() //nolint:errcheck // waited for below
+	<-p.ended
+}
+
 // Stop asks it to end, and fails the test unless it does so within DrainTime
 // and without an error.
 func (p *Program) Stop() {
 	p.tb.Helper()
 	p.wanted = true
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.tb.Errorf("stopping %s: %v", p.name, err)
+		p.tb.Fatalf("stopping %s: %v", p.name, err)
 	}
+	p.Wait(DrainTime, 0)
+}
+
+// Wait waits until it has ended, and fails the test when that takes longer than
+// within or its exit code is another.
+func (p *Program) Wait(within time.Duration, code int) {
+	p.tb.Helper()
+	p.wanted = true
 	select {
 	case <-p.ended:
-	case <-time.After(DrainTime):
-		p.tb.Errorf("%s has not ended %v after it was asked to", p.name, DrainTime)
-		return
+	case <-time.After(within):
+		p.tb.Fatalf("%s has not ended within %v", p.name, within)
 	}
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
-		p.tb.Errorf("%s ended with %d when it was asked to", p.name, code)
+	if got := p.cmd.ProcessState.ExitCode(); got != code {
+		p.tb.Errorf("%s ended with %d, not %d", p.name, got, code)
 	}
+}
+
+// Logs is all that it has written in its lives so far.
+func (p *Program) Logs() string {
+	text, err := os.ReadFile(p.log)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	return string(text)
 }
 
 // cleanup ends it, and holds what is so of every process: none ends by
@@ -121,19 +162,15 @@ func (p *Program) cleanup() {
 		p.tb.Errorf("%s has ended by itself: %s", p.name, p.cmd.ProcessState)
 	}
 	if p.Running() {
-		p.cmd.Process.Kill() //nolint:errcheck // waited for below
-		<-p.ended
+		p.Kill()
 	}
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		p.tb.Errorf("reading the log of %s: %v", p.name, err)
-	}
-	for line := range strings.Lines(string(text)) {
+	log := p.Logs()
+	for line := range strings.Lines(log) {
 		if strings.Contains(line, "database is locked") {
 			p.tb.Errorf("%s met a locked database: %s", p.name, line)
 		}
 	}
 	if p.tb.Failed() {
-		p.tb.Logf("the end of the log of %s:\n%s", p.name, text[max(0, len(text)-ShownLog):])
+		p.tb.Logf("the end of the log of %s:\n%s", p.name, log[max(0, len(log)-ShownLog):])
 	}
 }

@@ -72,6 +72,23 @@ func (i *Instance) URL() string {
 	return "postgres://postgres@/postgres?" + query.Encode()
 }
 
+// Users makes the users of the recorder and of the api, as deploy/postgres.sh
+// does but without passwords, and returns the URLs of the database as each.
+func (i *Instance) Users(tb testing.TB) (recorder, api string) {
+	tb.Helper()
+	err := Exec(i.URL(),
+		"CREATE ROLE tapedeck_reader NOLOGIN",
+		"CREATE ROLE tapedeck_api LOGIN IN ROLE tapedeck_reader",
+		"CREATE ROLE tapedeck_recorder LOGIN",
+		"REVOKE ALL ON DATABASE postgres FROM PUBLIC",
+		"GRANT CONNECT ON DATABASE postgres TO tapedeck_reader",
+		"GRANT CONNECT, CREATE ON DATABASE postgres TO tapedeck_recorder")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return WithUser(i.URL(), "tapedeck_recorder"), WithUser(i.URL(), "tapedeck_api")
+}
+
 // Stop stops the server: fast (connections are ended, a checkpoint is
 // written), or immediate as if it had crashed. It returns when it has ended.
 func (i *Instance) Stop(immediate bool) {
