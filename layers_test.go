@@ -90,9 +90,9 @@ var layers = []layer{
 	{pkg: "internal/e2e"},
 	{pkg: "internal/e2e/load"},
 	{pkg: "internal/e2e/processes"},
-	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/strategy/folder", "internal/stream", "internal/universe"}, libs: []string{nats}},
+	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/strategy/folder", "internal/stream", "internal/universe"}},
 	{pkg: "cmd/analyzer", own: []string{"internal/analyzer", "internal/config", "internal/daemon", "internal/dispatcher", "internal/market/...", "internal/stream/..."}, libs: []string{nats}},
-	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}, libs: []string{nats}},
+	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}},
 	{pkg: "deploy/probe"},
 	{pkg: "cmd/tapedeck", own: []string{"events", "internal/..."}, libs: []string{nats}},
 }

@@ -12,7 +12,6 @@ import (
 	"runtime"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tapedeck/tapedeck/internal/analyzer"
 	"github.com/tapedeck/tapedeck/internal/config"
@@ -51,17 +50,13 @@ func run(ctx context.Context, s settings) error {
 	if err := source.Check(s.Market); err != nil {
 		return err
 	}
-	nc, err := stream.Connect(stream.ConnectConfig{
+	nc, js, err := stream.Open(stream.ConnectConfig{
 		URL: s.NATSURL, Role: stream.RoleAnalyzer, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
 	})
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("opening JetStream: %w", err)
-	}
 	rates := stream.NewMarketBucket(js, log)
 	provider, err := source.Open(ctx, s.Market, source.Cluster(rates, stream.NewBarsBucket(js, log), "", log))
 	if err != nil {

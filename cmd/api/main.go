@@ -9,8 +9,6 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/tapedeck/tapedeck/internal/api"
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
@@ -53,17 +51,13 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	nc, err := stream.Connect(stream.ConnectConfig{
+	nc, js, err := stream.Open(stream.ConnectConfig{
 		URL: s.NATSURL, Role: stream.RoleAPI, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
 	})
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("opening JetStream: %w", err)
-	}
 	reading, err := dsn.OpenReader(s.DatabaseURL.Reveal(), dsn.Options{Logger: log})
 	if err != nil {
 		return err

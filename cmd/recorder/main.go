@@ -11,7 +11,6 @@ import (
 	"os"
 
 	"github.com/google/uuid"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
@@ -48,17 +47,13 @@ func run(ctx context.Context, s settings) error {
 	if err := config.Require(s.DatabaseURL.Reveal(), "database-url", "TAPEDECK_DATABASE_URL", "--database-url postgres://owner@127.0.0.1/tapedeck"); err != nil {
 		return err
 	}
-	nc, err := stream.Connect(stream.ConnectConfig{
+	nc, js, err := stream.Open(stream.ConnectConfig{
 		URL: s.NATSURL, Role: stream.RoleRecorder, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
 	})
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("opening JetStream: %w", err)
-	}
 	database, err := dsn.OpenWriter(s.DatabaseURL.Reveal(), dsn.Options{Logger: log})
 	if err != nil {
 		return err

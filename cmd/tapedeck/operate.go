@@ -48,13 +48,9 @@ func (t tapeAccess) open(a *app) (*tapeConn, error) {
 		}
 	}
 	var err error
-	if c.nc, err = stream.Connect(config); err != nil {
+	if c.nc, c.js, err = stream.Open(config); err != nil {
 		c.close()
 		return nil, err
-	}
-	if c.js, err = jetstream.New(c.nc); err != nil {
-		c.close()
-		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
 	return c, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // ConnectConfig says where the server is and who connects.
@@ -66,6 +67,20 @@ func Connect(cfg ConnectConfig) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connecting to NATS as %s: %w", user, err)
 	}
 	return nc, nil
+}
+
+// Open is Connect with JetStream on the connection, which the caller closes.
+func Open(cfg ConnectConfig) (*nats.Conn, jetstream.JetStream, error) {
+	nc, err := Connect(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return nil, nil, fmt.Errorf("opening JetStream: %w", err)
+	}
+	return nc, js, nil
 }
 
 func connectOptions(log *slog.Logger) []nats.Option {
