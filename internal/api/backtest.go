@@ -22,20 +22,7 @@ type windowRequest struct {
 
 // submitBacktest is POST /api/v1/backtests: as a job is submitted, with a
 // window and costs.
-func (s *Server) submitBacktest(c *fiber.Ctx) error {
-	if err := s.rates.take(c.IP()); err != nil {
-		return err
-	}
-	sub, err := s.parseBacktest(c.Body(), s.config.Clock())
-	if err != nil {
-		return err
-	}
-	a, err := s.accept(c, sub)
-	if err != nil {
-		return err
-	}
-	return sendAccepted(c, a)
-}
+func (s *Server) submitBacktest(c *fiber.Ctx) error { return s.submit(c, s.parseBacktest) }
 
 // parseBacktest reads the body of POST /api/v1/backtests, as parseSubmission does.
 func (s *Server) parseBacktest(body []byte, now time.Time) (submission, error) {

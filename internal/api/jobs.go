@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/gofiber/fiber/v2"
@@ -24,11 +25,14 @@ const (
 
 // submitJob is POST /api/v1/jobs: read, check, resolve defaults, publish.
 // Nothing is published unless everything is right.
-func (s *Server) submitJob(c *fiber.Ctx) error {
+func (s *Server) submitJob(c *fiber.Ctx) error { return s.submit(c, s.parseSubmission) }
+
+// submit accepts a submission whose body parse reads.
+func (s *Server) submit(c *fiber.Ctx, parse func(body []byte, now time.Time) (submission, error)) error {
 	if err := s.rates.take(c.IP()); err != nil {
 		return err
 	}
-	sub, err := s.parseSubmission(c.Body(), s.config.Clock())
+	sub, err := parse(c.Body(), s.config.Clock())
 	if err != nil {
 		return err
 	}
