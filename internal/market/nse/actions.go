@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +21,8 @@ import (
 // An action is one line that says what happened to a symbol's shares on a day.
 type action struct {
 	ex    date
-	kind  string // split, bonus, none (nothing happened to the prices), left (a rights issue or the like)
-	ratio ratio  // shares after : shares before; 1:1 for none and left
+	kind  string // split, bonus, factor, none (nothing happened to the prices), left (a rights issue or the like)
+	ratio ratio  // prices before : prices after; 1:1 for none and left
 	text  string // as the note says it: "split 5:1"
 	where string // file:line
 	wrong string // why the line cannot be read; the rest but ex and where is empty then
@@ -44,12 +45,27 @@ func (r ratio) reduced() ratio {
 	return ratio{r.num / a, r.den / a}
 }
 
-// The kinds of actions.
+// times multiplies two ratios neither of which is huge.
+func (r ratio) times(by ratio) ratio { return ratio{r.num * by.num, r.den * by.den}.reduced() }
+
+// huge reports whether a ratio is too large to be multiplied further.
+func (r ratio) huge() bool { return r.num > math.MaxInt32 || r.den > math.MaxInt32 }
+
+// shares is the quotient of the numbers of shares after and before.
+func (a action) shares() ratio {
+	if a.kind == kindFactor {
+		return ratio{1, 1}
+	}
+	return a.ratio
+}
+
+// The kinds of actions. A factor changes prices alone, as a demerger does.
 const (
-	kindSplit = "split"
-	kindBonus = "bonus"
-	kindNone  = "none"
-	kindLeft  = "left"
+	kindSplit  = "split"
+	kindBonus  = "bonus"
+	kindFactor = "factor"
+	kindNone   = "none"
+	kindLeft   = "left"
 )
 
 // everyDay is the ex-date of a line whose date cannot be read.
@@ -239,8 +255,10 @@ func (a *action) scale(text string) error {
 		a.ratio = r
 	case kindBonus:
 		a.ratio = ratio{r.num + r.den, r.den}
+	case kindFactor:
+		a.ratio = ratio{r.den, r.num}
 	default:
-		return fmt.Errorf("kind %s is not split, bonus or none", quoted(a.kind))
+		return fmt.Errorf("kind %s is not split, bonus, factor or none", quoted(a.kind))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -65,13 +66,15 @@ func TestPurposes(t *testing.T) {
 
 func TestSimpleRatios(t *testing.T) {
 	all := nse.SimpleRatios()
-	for _, ratio := range []string{"2:1", "3:2", "5:1", "10:1", "5:2", "20:1", "100:1", "4:3", "6:5", "11:10", "1:10", "1:2", "1:3", "15:2", "3:1", "7:1"} {
+	for _, ratio := range []string{"2:1", "3:2", "5:1", "10:1", "5:2", "20:1", "100:1", "4:3", "6:5", "11:10", "7:5", "1:10", "1:2", "1:3", "15:2", "3:1"} {
 		if _, ok := all[ratio]; !ok {
 			t.Errorf("%s is missing", ratio)
 		}
 	}
-	if _, ok := all["1:1"]; ok {
-		t.Error("1:1 is no split")
+	for _, ratio := range []string{"1:1", "75:14", "17:9"} {
+		if _, ok := all[ratio]; ok {
+			t.Errorf("%s is no plain split", ratio)
+		}
 	}
 }
 
@@ -141,6 +144,7 @@ func TestUnexplainedSplitsAreNoVerdict(t *testing.T) {
 		ratio       string
 	}{
 		{20.1, 20, "5:1"}, {50, 50, "2:1"}, {66.5, 66.65, "3:2"}, {10.2, 10, "10:1"}, {1000, 1000, "1:10"}, {40, 40, "5:2"}, {75, 75, "4:3"}, {26, 25, "4:1"}, {91, 90.9, "11:10"},
+		{25, 25, "4:1"}, {13.35, 13.35, "15:2"},
 		{50, 0, "2:1"}, // no previous close: the open speaks
 	} {
 		dir, name := crossing(t, test.price, test.prev)
@@ -181,8 +185,7 @@ func TestRealMovesAreNoSplits(t *testing.T) {
 		price, prev float64
 		warning     string
 	}{
-		{50, 100, "2024-07-10: opened at 50 after 100, a real move by the exchange's previous close"},
-		{20, 100, "2024-07-10: opened at 20 after 100, a real move"},
+		{75, 100, "2024-07-10: opened at 75 after 100, further than the exchange lets a price move"},
 		{80, 100, ""}, {120, 100, ""}, {100, 100.45, ""},
 		{73, 73.1, "2024-07-10: the exchange's previous close is 73.1 after a close of 100; a demerger"},
 	} {
@@ -198,6 +201,112 @@ func TestRealMovesAreNoSplits(t *testing.T) {
 		}
 		if series.Bars[1].Close != 100 {
 			t.Errorf("%v: the close became %v", test, series.Bars[1].Close)
+		}
+	}
+}
+
+// Whatever the exchange makes of its previous close, a step too large for a day
+// is no verdict: the message names only ratios that are plain, and the line that
+// says otherwise.
+func TestUnexplainedStepsAreNoVerdict(t *testing.T) {
+	number := regexp.MustCompile(`(split|bonus),[0-9]`)
+	for _, test := range []struct {
+		name        string
+		price, prev float64
+		line        string // that the message offers
+		left        bool   // whether the exchange's list says Demerger
+	}{
+		{"a dividend in the previous close", 20.1, 19.8, "split,5:1", false},
+		{"a previous close that is not adjusted", 20, 100, "split,5:1", false},
+		{"that and a rise of 5 %", 10.5, 100, "split,10:1", false},
+		{"that and a rise of 3 %", 51.5, 100, "split,2:1", false},
+		{"that and a rise of 18 %", 59, 100, "factor,A:B", false},
+		{"a bonus of 1:2 with it", 66, 100, "split,3:2", false},
+		{"a consolidation with it", 980, 100, "split,1:10", false},
+		{"a bonus and a demerger", 37.2, 37, "factor,3700:10000", false},
+		{"the same where a line says half of it", 37.2, 37, "factor,3700:10000", true},
+		{"a split and rights", 18.8, 18.7, "factor,1870:10000", false},
+		{"no previous close", 21.3, 0, "factor,A:B", false},
+		{"a demerger in the open alone", 60, 100, "factor,A:B", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir, name := crossing(t, test.price, test.prev)
+			if test.left {
+				nsetest.Write(t, filepath.Join(dir, "CF-CA-1.csv"), []byte("SYMBOL,PURPOSE,EX-DATE\nX,Demerger,10-Jul-2024\n"))
+			}
+			p := open(t, nse.Config{Dir: dir})
+			_, err := p.Daily(t.Context(), "X.NS", 9)
+			wantFault(t, err, market.CodeBadData, name+":2", "X,2024-07-10,"+test.line)
+			wantFault(t, err, market.CodeBadData, name+":2", "X,2024-07-10,none, if prices really moved so")
+			if offered := number.MatchString(err.Error()); offered != strings.HasPrefix(test.line, "split") {
+				t.Errorf("a ratio is offered: %v", err)
+			}
+			nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte("symbol,ex_date,kind,ratio\nX,2024-07-10,none,\n"))
+			if series, err := p.Daily(t.Context(), "X.NS", 9); err != nil || series.Bars[1].Close != 100 {
+				t.Errorf("by the user's word nothing happened: %v", err)
+			}
+		})
+	}
+}
+
+// The file of the ex-date may be the one that is missing.
+func TestUnexplainedStepsAcrossHoles(t *testing.T) {
+	for _, test := range []struct {
+		price, factor float64
+		found         bool
+	}{
+		{20, 5, true}, {20.2, 5, true}, {20.4, 5, true}, {51, 2, true}, {46, 2, true}, {65, 1.5, true}, {85, 1, false}, {115, 1, false},
+	} {
+		for _, prev := range []float64{100, 100 / test.factor, test.price, 0} { // of the day after the hole, whatever it is
+			dir := t.TempDir()
+			put(t, dir, "2024-07-08", rows("X EQ 100 102 98 101 99 1000"))
+			put(t, dir, "2024-07-09", rows("X EQ 100 102 98 100 101 1000"))
+			name := put(t, dir, "2024-07-11", rows(fmt.Sprintf("X EQ %v %v %v %[1]v %v 5000", test.price, test.price*1.02, test.price*0.98, prev)))
+			p := open(t, nse.Config{Dir: dir})
+			_, err := p.Daily(t.Context(), "X.NS", 9)
+			if !test.found {
+				if err != nil {
+					t.Errorf("%+v, previous close %v: %v", test, prev, err)
+				}
+				continue
+			}
+			wantFault(t, err, market.CodeBadData, name+":2", "X,2024-07-11,none,")
+			nsetest.Write(t, filepath.Join(dir, "actions.csv"), fmt.Appendf(nil, "symbol,ex_date,kind,ratio\nX,2024-07-10,split,%d:10\n", int(test.factor*10)))
+			if series, err := p.Daily(t.Context(), "X.NS", 9); err != nil || series.Bars[1].Close != 100/test.factor {
+				t.Errorf("%+v, previous close %v, explained: %v", test, prev, err)
+			}
+		}
+	}
+}
+
+// Lines of one day multiply, and a factor changes prices but no volume.
+func TestSeveralActionsOfOneDay(t *testing.T) {
+	for _, test := range []struct {
+		lines         []string
+		price, prev   float64
+		close, volume float64
+	}{
+		{[]string{"bonus,1:1", "factor,74:100"}, 37.2, 37, 37, 2000},
+		{[]string{"split,5:1", "factor,935:1000"}, 18.8, 18.7, 18.7, 5000},
+		{[]string{"split,5:1", "bonus,1:1"}, 10.1, 10, 10, 10000},
+		{[]string{"factor,3700:10000"}, 37.2, 37, 37, 1000},
+	} {
+		dir, _ := crossing(t, test.price, test.prev)
+		text := "symbol,ex_date,kind,ratio\n"
+		for _, line := range test.lines {
+			text += "X,2024-07-10," + line + "\n"
+		}
+		nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte(text))
+		series, err := open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 9)
+		if err != nil || math.Abs(series.Bars[1].Close-test.close) > 1e-9 || series.Bars[1].Volume != test.volume || len(series.Notes) != len(test.lines) {
+			t.Errorf("%q: %+v, %q, %v", test.lines, series.Bars, series.Notes, err)
+		}
+		// Not with one of them alone.
+		if len(test.lines) > 1 {
+			nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte(strings.Join(strings.SplitAfter(text, "\n")[:2], "")))
+			if _, err = open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 9); err == nil {
+				t.Errorf("%s alone explains %q", test.lines[0], test.lines)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package nse
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -16,10 +17,10 @@ func PurposeRatio(purpose string) (texts []string, factor float64, err error) {
 	return texts, factor, err
 }
 
-// SimpleRatios is the table against which previous closes are held.
+// SimpleRatios are the ratios that a message may offer.
 func SimpleRatios() map[string]float64 {
 	all := map[string]float64{}
-	for _, r := range simpleRatios {
+	for _, r := range slices.Concat(plainRatios, bonusRatios) {
 		all[r.ratio.String()] = r.ratio.float()
 	}
 	return all

@@ -12,23 +12,33 @@ import (
 const (
 	// sameLog: closer than this, a previous close is the close of the day before.
 	sameLog = 0.005
-	// ratioLog and plainRatioLog: closer than this to a simple ratio, it is that
-	// ratio. Ratios stand closely together below plainLog, and a demerger's
-	// price should not be taken for one.
-	ratioLog      = 0.001
-	plainRatioLog = 0.005
+	// ratioLog: closer than this to a ratio of a bonus, a previous close is
+	// changed by it. These ratios stand closely together, and a demerger's price
+	// should not be taken for one.
+	ratioLog = 0.001
 	// actionLog is how far from an action's ratio the exchange's may be: a
 	// dividend of the same day may be in it.
 	actionLog = 0.02
 	// openLog is how far the open may be from an action's ratio where the
-	// exchange's previous close does not say: a day's move, and a wild one.
-	openLog = 0.405 // a factor of 1.5
-	// plainLog is where ratios are rare enough to be told from other moves. Where
-	// sessions are missing before a day, only those beyond it are looked for.
-	plainLog = 0.405
-	// crashLog is the move at the open above which a day whose previous close
-	// says that nothing happened is warned about.
-	crashLog = 0.47 // a factor of 1.6
+	// exchange's previous close does not say, and holeLog how far where sessions
+	// are missing before the day: 20 % are the most that the exchange lets a price
+	// move before it opens.
+	openLog = 0.223 // a factor of 1.25
+	holeLog = 0.405 // a factor of 1.5
+	// stepLog is the step from which on nothing but a line explains it, be it of
+	// the previous close or, from there, of the open and the close: no day
+	// opens so far away.
+	stepLog = 0.336 // a factor of 1.4
+	// perHole is added to stepLog for each session but one that is missing
+	// before a day, up to largestStep: prices move meanwhile.
+	perHole     = 0.03
+	largestStep = 0.47 // a factor of 1.6
+	// plainLog is how far from a plain ratio an open may be for the message to
+	// name the ratio.
+	plainLog = 0.06
+	// oddLog is the move at the open above which a day whose previous close says
+	// that nothing happened is warned about.
+	oddLog = 0.25 // a factor of 1.28
 	// largestTick is how much rounding a previous close may have had.
 	largestTick = 0.05
 )
@@ -39,6 +49,7 @@ type step struct {
 	close float64 // of the earlier
 	prev  float64 // previous close as the later one's file has it; 0: it has none
 	open  float64 // of the later
+	last  float64 // close of the later
 	holes int     // sessions between them without a file
 }
 
@@ -56,39 +67,62 @@ func (s step) agrees(factor float64) bool {
 	if !s.silent() {
 		return math.Abs(math.Log(s.prev*factor/s.close)) <= actionLog+slack(s.prev)
 	}
+	near := openLog
+	if s.holes > 0 {
+		near = holeLog
+	}
 	with, without := math.Abs(math.Log(s.open*factor/s.close)), math.Abs(math.Log(s.open/s.close))
-	return with <= openLog && with < without
+	return with <= near && with < without
 }
 
-// suspect returns the simple ratio by which the exchange changed its previous
-// close, if it did: the sign of a split or bonus.
-func (s step) suspect() (ratio, bool) {
-	price, tolerance := s.prev, ratioLog
+// A suspicion is a step that no session explains.
+type suspicion struct {
+	// ratio is the plain one that it may be, of a split or bonus; 0:0 if it is
+	// near none, or near several.
+	ratio ratio
+	// factor is the quotient of prices after and before as the exchange's
+	// previous close has it; 0 where only the open shows the step.
+	factor float64
+}
+
+// suspect says whether something happened between the bars that needs a line:
+// the sign of a split or bonus, or a step that is too large for a day. One that
+// is left in the prices by a line (left) explains small ones.
+func (s step) suspect(left bool) (suspicion, bool) {
+	if !s.silent() {
+		by := math.Log(s.close / s.prev)
+		if math.Abs(by) > stepLog {
+			return suspicion{plainRatio(by, actionLog+slack(s.prev)), s.prev / s.close}, true
+		}
+		if r, found := nearest(bonusRatios, by, ratioLog+slack(s.prev)); found && !left {
+			return suspicion{r, s.prev / s.close}, true
+		}
+	}
+	if s.prev > 0 {
+		if by := s.moved(s.prev); math.Abs(by) > stepLog {
+			return suspicion{ratio: plainRatio(by, plainLog)}, true
+		}
+	}
+	if s.prev == 0 || s.holes > 0 {
+		by := s.moved(s.close)
+		if math.Abs(by) > math.Min(stepLog+perHole*float64(max(0, s.holes-1)), largestStep) {
+			return suspicion{ratio: plainRatio(by, plainLog)}, true
+		}
+	}
+	return suspicion{}, false
+}
+
+// moved is how far both the open and the close of the later bar are from a price
+// before it, 0 if only one of them is: a fall in the course of a day is one.
+func (s step) moved(from float64) float64 {
+	open, last := math.Log(from/s.open), math.Log(from/s.last)
 	switch {
-	case s.prev == 0: // then the open is the next best
-		price, tolerance = s.open, 0.05
-	case math.Abs(math.Log(s.prev/s.close)) <= sameLog+slack(s.prev):
-		return ratio{}, false // the exchange says that nothing happened, whatever prices did
+	case open*last <= 0:
+		return 0
+	case math.Abs(open) < math.Abs(last):
+		return open
 	}
-	factor := math.Log(s.close / price)
-	if plain := math.Abs(factor) > plainLog-tolerance; plain && s.prev > 0 {
-		tolerance = plainRatioLog
-	} else if !plain && (s.prev == 0 || s.holes > 0) {
-		return ratio{}, false
-	}
-	at, _ := slices.BinarySearchFunc(simpleRatios, factor, func(r simpleRatio, log float64) int {
-		if r.log < log {
-			return -1
-		}
-		return 1
-	})
-	best := simpleRatio{log: math.Inf(1)}
-	for _, i := range []int{at - 1, at} {
-		if i >= 0 && i < len(simpleRatios) && math.Abs(simpleRatios[i].log-factor) < math.Abs(best.log-factor) {
-			best = simpleRatios[i]
-		}
-	}
-	return best.ratio, math.Abs(best.log-factor) <= tolerance+slack(price)
+	return last
 }
 
 // oddity says in words what is strange about a step without an action that is
@@ -97,8 +131,8 @@ func (s step) oddity(on date) string {
 	if !s.silent() {
 		return fmt.Sprintf("%s: the exchange's previous close is %g after a close of %g; a demerger, a rights issue? It is left in the prices", on, s.prev, s.close)
 	}
-	if s.prev > 0 && s.holes == 0 && math.Abs(math.Log(s.open/s.prev)) > crashLog {
-		return fmt.Sprintf("%s: opened at %g after %g, a real move by the exchange's previous close; if it was a split, say so in actions.csv", on, s.open, s.prev)
+	if s.prev > 0 && s.holes == 0 && math.Abs(math.Log(s.open/s.prev)) > oddLog {
+		return fmt.Sprintf("%s: opened at %g after %g, further than the exchange lets a price move before it opens; if it was a split or bonus, say so in actions.csv", on, s.open, s.prev)
 	}
 	return ""
 }
@@ -109,43 +143,60 @@ type simpleRatio struct {
 	log float64
 }
 
-// simpleRatios are the factors of the splits that face values allow, of bonuses
-// of up to ten for ten, of both on one day, and of consolidations; sorted. It
-// is a constant table.
-var simpleRatios = makeRatios()
+// plainRatios are the ones that a message may offer from far: so few that a
+// step near one of them is hardly another. bonusRatios are those of bonuses of
+// up to ten for ten below the step that needs a line in any case; they count
+// where the exchange's previous close has one exactly. Both are constant tables.
+var (
+	plainRatios = sorted(ratio{3, 2}, ratio{2, 1}, ratio{5, 2}, ratio{3, 1}, ratio{4, 1}, ratio{5, 1}, ratio{15, 2},
+		ratio{10, 1}, ratio{15, 1}, ratio{20, 1}, ratio{50, 1}, ratio{100, 1},
+		ratio{1, 2}, ratio{1, 3}, ratio{1, 4}, ratio{1, 5}, ratio{1, 10}, ratio{1, 20}, ratio{1, 50}, ratio{1, 100})
+	bonusRatios = makeBonusRatios()
+)
 
-func makeRatios() []simpleRatio {
-	splits := []ratio{{1, 1}, {2, 1}, {5, 2}, {5, 1}, {10, 1}, {20, 1}, {50, 1}, {100, 1}}
-	var all []simpleRatio
-	add := func(r ratio) {
-		if r = r.reduced(); r.num != r.den {
-			all = append(all, simpleRatio{r, math.Log(r.float())})
-		}
-	}
-	for _, split := range splits {
-		add(split)
-		add(ratio{split.den, split.num})
-		for held := int64(1); held <= 10; held++ {
-			for given := int64(1); given <= 10; given++ {
-				add(ratio{split.num * (held + given), split.den * held})
+func makeBonusRatios() []simpleRatio {
+	var all []ratio
+	for held := int64(1); held <= 10; held++ {
+		for given := int64(1); given <= held; given++ {
+			r := ratio{held + given, held}.reduced()
+			if math.Log(r.float()) <= stepLog+ratioLog && !slices.Contains(all, r) {
+				all = append(all, r)
 			}
 		}
 	}
-	for n := int64(3); n <= 10; n++ { // other consolidations, and splits in units
-		add(ratio{1, n})
-		add(ratio{n, 1})
+	return sorted(all...)
+}
+
+func sorted(ratios ...ratio) []simpleRatio {
+	all := make([]simpleRatio, len(ratios))
+	for i, r := range ratios {
+		all[i] = simpleRatio{r, math.Log(r.float())}
 	}
 	slices.SortFunc(all, func(x, y simpleRatio) int {
-		if x.ratio == y.ratio {
-			return 0
+		if x.log < y.log {
+			return -1
 		}
-		if x.log != y.log {
-			if x.log < y.log {
-				return -1
-			}
-			return 1
-		}
-		return 0
+		return 1
 	})
-	return slices.CompactFunc(all, func(x, y simpleRatio) bool { return x.ratio == y.ratio })
+	return all
+}
+
+// plainRatio is the plain ratio near a step, or 0:0.
+func plainRatio(by, tolerance float64) ratio {
+	r, _ := nearest(plainRatios, by, tolerance)
+	return r
+}
+
+// nearest is the ratio of a table that is nearest to a step, if it is near.
+func nearest(table []simpleRatio, by, tolerance float64) (ratio, bool) {
+	best := simpleRatio{log: math.Inf(1)}
+	for _, r := range table {
+		if math.Abs(r.log-by) < math.Abs(best.log-by) {
+			best = r
+		}
+	}
+	if math.Abs(best.log-by) > tolerance {
+		return ratio{}, false
+	}
+	return best.ratio, true
 }

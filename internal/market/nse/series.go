@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -176,11 +175,9 @@ func (w *walk) adjust(s *market.Series, list []action) (warnings []string, err e
 			return nil, badData(w.ticker, a.where, errors.New(a.wrong))
 		}
 	}
-	factor := ratio{1, 1} // what later actions divide this bar's prices by
+	price, shares := ratio{1, 1}, ratio{1, 1} // what later actions divide this bar's prices by, and multiply its volume by
 	for i := len(w.found) - 1; i >= 0; i-- {
-		if factor.num != factor.den {
-			scale(&s.Bars[i], factor.float())
-		}
+		scale(&s.Bars[i], price, shares)
 		if i == 0 {
 			break
 		}
@@ -193,8 +190,7 @@ func (w *walk) adjust(s *market.Series, list []action) (warnings []string, err e
 			warnings = append(warnings, odd)
 		}
 		for _, a := range slices.Backward(here) {
-			factor = ratio{factor.num * a.ratio.num, factor.den * a.ratio.den}.reduced()
-			if factor.num > math.MaxInt32 || factor.den > math.MaxInt32 {
+			if price, shares = price.times(a.ratio), shares.times(a.shares()); price.huge() || shares.huge() {
 				return nil, badData(w.ticker, a.where, errors.New("the corporate actions of this ticker multiply beyond all measure"))
 			}
 			s.Notes = append(s.Notes, a.note())
@@ -209,28 +205,56 @@ func (w *walk) adjust(s *market.Series, list []action) (warnings []string, err e
 // against what the later one says.
 func (w *walk) check(i int, here []action) (odd string, err error) {
 	older, newer := w.found[i-1], w.found[i]
-	s := step{close: older.close, prev: newer.prev, open: newer.open, holes: newer.holes}
-	on := newer.day.date
-	factor, said := ratio{1, 1}, false
+	s := step{close: older.close, prev: newer.prev, open: newer.open, last: newer.close, holes: newer.holes}
+	factor, said, left := ratio{1, 1}, false, false
+	var texts []string
 	for _, a := range here {
-		factor = ratio{factor.num * a.ratio.num, factor.den * a.ratio.den}.reduced()
-		said = said || a.kind != kindLeft
+		if factor = factor.times(a.ratio); factor.huge() {
+			return "", badData(w.ticker, a.where, errors.New("the corporate actions of this day multiply beyond all measure"))
+		}
+		if a.kind == kindLeft {
+			left = true
+			continue
+		}
+		said = true
+		texts = append(texts, a.text)
 	}
 	if said {
 		if factor.num != factor.den && !s.agrees(factor.float()) {
 			return "", badData(w.ticker, here[0].where, fmt.Errorf(
 				"%s on %s contradicts the prices: a close of %g, then a previous close of %g and an open of %g; correct the line, or say otherwise in actions.csv",
-				here[0].text, here[0].ex, s.close, s.prev, s.open))
+				strings.Join(texts, " and "), here[0].ex, s.close, s.prev, s.open))
 		}
 		return "", nil
 	}
-	if r, found := s.suspect(); found {
-		return "", badData(w.ticker, fmt.Sprintf("%s:%d", newer.day.name, newer.line), fmt.Errorf(
-			"a split or bonus of ratio %[1]s on %[2]s that no file of corporate actions explains: a close of %[3]g, then a previous close of %[4]g "+
-				"and an open of %[5]g; add the line %[6]s,%[2]s,split,%[1]s to actions.csv, or %[6]s,%[2]s,none, if prices really moved so",
-			r, on, s.close, s.prev, s.open, strings.TrimSuffix(w.ticker, tickerSuffix)))
+	if sign, found := s.suspect(left); found {
+		return "", badData(w.ticker, fmt.Sprintf("%s:%d", newer.day.name, newer.line), errors.New(w.unexplained(s, sign, newer.day.date)))
 	}
-	return s.oddity(on), nil
+	return s.oddity(newer.day.date), nil
+}
+
+// unexplained says what is suspected and which lines settle it. A ratio is only
+// offered where it is plain: a wrong one would make wrong bars.
+func (w *walk) unexplained(s step, sign suspicion, on date) string {
+	line := strings.TrimSuffix(w.ticker, tickerSuffix) + "," + on.String() + ","
+	prices := fmt.Sprintf("a close of %g, then a previous close of %g and an open of %g", s.close, s.prev, s.open)
+	if s.prev == 0 {
+		prices = fmt.Sprintf("a close of %g, then no previous close and an open of %g", s.close, s.open)
+	}
+	if s.holes > 0 {
+		prices += fmt.Sprintf(", with no file for %d sessions between", s.holes)
+	}
+	if sign.ratio.den > 0 {
+		return fmt.Sprintf("a split or bonus of ratio %[1]s on %[2]s that no file of corporate actions explains: %[3]s; look it up, and add the line "+
+			"%[4]ssplit,%[1]s to actions.csv, or %[4]snone, if prices really moved so", sign.ratio, on, prices, line)
+	}
+	factor := "A:B"
+	if sign.factor > 0 {
+		factor = fmt.Sprintf("%.0f:10000", sign.factor*10000)
+	}
+	return fmt.Sprintf("a step on %s that no file of corporate actions explains: %s; look up what happened and say it in actions.csv: "+
+		"%[3]ssplit,A:B or %[3]sbonus,A:B where shares were divided or given, %[3]sfactor,%[4]s for a demerger or rights issue alone (lines of one day multiply), "+
+		"or %[3]snone, if prices really moved so", on, prices, line, factor)
 }
 
 // note says what was done about an action.
@@ -251,13 +275,16 @@ func during(list []action, after, upTo date) []action {
 	return list[from:to]
 }
 
-// scale expresses a bar in the shares of after a split by factor. Nothing is rounded.
-func scale(bar *market.Bar, factor float64) {
-	bar.Open /= factor
-	bar.High /= factor
-	bar.Low /= factor
-	bar.Close /= factor
-	bar.Volume *= factor
+// scale divides a bar's prices by one factor and multiplies its volume by
+// another. Nothing is rounded.
+func scale(bar *market.Bar, price, shares ratio) {
+	if factor := price.float(); factor != 1 {
+		bar.Open /= factor
+		bar.High /= factor
+		bar.Low /= factor
+		bar.Close /= factor
+	}
+	bar.Volume *= shares.float()
 }
 
 // warnings are what is odd about the days between the bars.
