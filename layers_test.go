@@ -46,7 +46,7 @@ var layers = []layer{
 	{pkg: "internal/market/cache", own: []string{"internal/calendar", "internal/market", "internal/market/lru", "internal/ticker"}},
 	{pkg: "internal/market/chain", own: []string{"internal/market"}},
 	{pkg: "internal/market/limit", own: []string{"internal/market"}},
-	{pkg: "internal/market/csvdir", own: []string{"internal/market", "internal/market/lru", "internal/ticker"}},
+	{pkg: "internal/market/csvdir", own: []string{"internal/calendar", "internal/market", "internal/market/lru", "internal/ticker"}},
 	{pkg: "internal/market/nse", own: []string{"internal/calendar", "internal/market"}},
 	{pkg: "internal/market/nse/nsetest", own: []string{"internal/market/nse"}},
 	{pkg: "internal/market/synthetic", own: []string{"internal/market", "internal/ticker"}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -49,6 +50,28 @@ func Validate(ticker string, bars []Bar) (warnings []string, err error) {
 		}
 	}
 	return oddities(bars), nil
+}
+
+// CheckDates checks that none of bars, oldest first, is dated after today, the
+// exchange's calendar date as midnight UTC: such a bar would be the newest, day
+// after day, until its date has come. It stands outside Validate because it
+// needs a clock. The error is an *Error with CodeBadData around a *BarError for
+// the first such bar.
+func CheckDates(ticker string, bars []Bar, today time.Time) error {
+	for i := range bars {
+		if !bars[i].Date.After(today) {
+			continue
+		}
+		date := bars[i].Date.Format(time.DateOnly)
+		return &Error{
+			Code:   CodeBadData,
+			Ticker: ticker,
+			Where:  fmt.Sprintf("bar %d (%s)", i+1, date),
+			Err: &BarError{Index: i, Date: bars[i].Date, Reason: fmt.Sprintf(
+				"date %s has not come yet, it is %s at most; a wrong date, or this machine's clock is behind", date, today.Format(time.DateOnly))},
+		}
+	}
+	return nil
 }
 
 // orderFault says why date may not follow previous, or nothing.
@@ -136,4 +159,10 @@ func oddities(bars []Bar) []string {
 			jumps, JumpReturn*100, worst*100, worstDate.Format(time.DateOnly)))
 	}
 	return warnings
+}
+
+// IsOddity reports whether a warning of a series is one of Validate's, which are
+// about the very bars that it was given: who uses a part of them asks anew.
+func IsOddity(warning string) bool {
+	return strings.HasSuffix(warning, " days without volume") || strings.Contains(warning, " daily moves above ")
 }

@@ -5,8 +5,9 @@
 // The name is the ticker with '/' written as %2F. A file is CSV with a header:
 // Date, Open, High, Low, Close, Volume and, perhaps, Adj Close, in any order
 // and case, '_' and spaces ignored; other columns are not read. Rows are
-// complete sessions, oldest first, dates as 2006-01-02. One faulty row makes
-// the file unusable, and the error names file, line and reason.
+// complete sessions, oldest first, dates as 2006-01-02 and none of them after
+// the exchange's today. One faulty row makes the file unusable, and the error
+// names file, line and reason.
 //
 // What the prices are adjusted for is the series' lineage. Files with Adj
 // Close carry dividends in that column, so their OHLC, which is what is
@@ -34,8 +35,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapedeck/tapedeck/internal/calendar"
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/lru"
+	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
 const (
@@ -48,8 +51,8 @@ type Config struct {
 	// Dir is the folder. It may be a symbolic link; links inside it that lead
 	// out of it are refused.
 	Dir string
-	// Now is the clock against which files' times are held; nil means
-	// time.Now. It never enters a series.
+	// Now is the clock against which files' times are held, and the dates in
+	// them, which must have come; nil means time.Now. It never enters a series.
 	Now func() time.Time
 }
 
@@ -174,7 +177,11 @@ func (p *Provider) parse(file *os.File, info fs.FileInfo, ticker, name string) (
 	if err != nil {
 		return parsed{}, fault(codeOf(err), ticker, place(name, err), err)
 	}
-	if _, err := market.Validate(ticker, table.bars); err != nil {
+	_, err = market.Validate(ticker, table.bars)
+	if err == nil {
+		err = market.CheckDates(ticker, table.bars, today(ticker, p.now()))
+	}
+	if err != nil {
 		where := name
 		if bar, ok := errors.AsType[*market.BarError](err); ok {
 			where = fmt.Sprintf("%s:%d", name, table.lines[bar.Index])
@@ -183,6 +190,15 @@ func (p *Provider) parse(file *os.File, info fs.FileInfo, ticker, name string) (
 		return parsed{}, fault(market.CodeBadData, ticker, where, err)
 	}
 	return parsed{info: info, adjusted: table.adjusted, bars: table.bars}, nil
+}
+
+// today is the latest date that a bar of ticker may have at now: the exchange's
+// own, or tomorrow's in UTC where the exchange is not known, which no zone is past.
+func today(name string, now time.Time) time.Time {
+	if sessions, known := calendar.For(ticker.ExchangeOf(name).MIC); known {
+		return sessions.Date(now)
+	}
+	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
 }
 
 // Tickers implements market.Provider: every file whose name is a ticker's,

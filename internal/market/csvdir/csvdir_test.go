@@ -49,7 +49,7 @@ func open(t *testing.T, dir string) *csvdir.Provider {
 func history(n int) string {
 	var text strings.Builder
 	text.WriteString(header)
-	day := time.Date(1950, 1, 1, 0, 0, 0, 0, time.UTC)
+	day := time.Date(1850, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		fmt.Fprintf(&text, "%s,%d,%d,%d,%d,%d\n", day.AddDate(0, 0, i).Format(time.DateOnly), 100+i%7, 120, 90, 100+i%5, 1000+i)
 	}
@@ -102,6 +102,30 @@ func TestFaultsNameFileLineAndReason(t *testing.T) {
 			_, err := p.Daily(context.Background(), "X", 1)
 			wantFault(t, err, test.code, test.where, test.reason)
 		})
+	}
+}
+
+// A date that has not come would be the newest day for ever.
+func TestDatesThatHaveNotCome(t *testing.T) {
+	late := time.Date(2026, 11, 25, 23, 30, 0, 0, time.UTC) // the 26th in India, still the 25th in New York
+	for _, test := range []struct{ ticker, date, refused string }{
+		{"X.NS", "2026-11-26", ""}, {"X.NS", "2026-11-27", "date 2026-11-27 has not come yet, it is 2026-11-26 at most"},
+		{"X", "2026-11-25", ""}, {"X", "2026-11-26", "date 2026-11-26 has not come yet, it is 2026-11-25 at most"},
+		{"X.DE", "2026-11-26", ""}, {"X.DE", "2026-11-27", "has not come"},
+		{"BTC-USD", "2026-11-26", ""}, {"BTC-USD", "2099-01-02", "has not come"},
+	} {
+		row := "2024-01-02,10,12,9,11,100\n" + test.date + ",10,12,9,11,100\n"
+		dir := folder(t, map[string]string{test.ticker + ".csv": header + row})
+		p, err := csvdir.New(csvdir.Config{Dir: dir, Now: func() time.Time { return late }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Daily(t.Context(), test.ticker, 1)
+		if test.refused != "" {
+			wantFault(t, err, market.CodeBadData, test.ticker+".csv:3", test.refused)
+		} else if err != nil {
+			t.Errorf("%s on %s: %v", test.ticker, test.date, err)
+		}
 	}
 }
 
