@@ -59,8 +59,7 @@ func backtestParams(item stream.Item, window *events.Backtest) (backtest.Params,
 // reach gets the bars from a day on, and as many before it as the first
 // signal sees. Providers count from the newest bar back, so it asks for as
 // many as there are weekdays, and again for more where a market trades on
-// weekends too. What is older than the first signal sees is cut off: the
-// result does not depend on when it was asked for.
+// weekends too. What the first signal does not see the backtest leaves out.
 func (a *Analyzer) reach(ctx context.Context, ticker string, from time.Time, warmUp int) (market.Series, error) {
 	asked := min(weekdays(from, a.now())+warmUp+spareSessions, MaxBacktestBars)
 	for {
@@ -70,7 +69,6 @@ func (a *Analyzer) reach(ctx context.Context, ticker string, from time.Time, war
 		}
 		before, _ := slices.BinarySearchFunc(series.Bars, from, func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
 		if before >= warmUp-1 || len(series.Bars) < asked || asked == MaxBacktestBars {
-			series.Bars = series.Bars[max(0, before-(warmUp-1)):]
 			return series, nil
 		}
 		asked = min(2*asked, MaxBacktestBars)

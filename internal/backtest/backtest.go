@@ -13,7 +13,6 @@ package backtest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,7 +74,7 @@ type Result struct {
 	Metrics  measure.Metrics  `json:"metrics"`
 	Curve    measure.Curve    `json:"curve"`
 	Warnings []string         `json:"warnings"` // sessions without a signal or with partial coverage, a window beyond the data
-	Lineage  analysis.Lineage `json:"lineage"`  // of the bars up to To
+	Lineage  analysis.Lineage `json:"lineage"`  // of the window's bars and of those before it that its first signal sees
 }
 
 // Run trades doc over series. It fails with analysis.ErrParameters,
@@ -83,19 +82,21 @@ type Result struct {
 // session that has doc.MinBars bars up to it. It changes nothing that it is
 // given, and the result shares no memory with it.
 func Run(series market.Series, doc strategy.Document, p Params) (Result, error) {
-	return runWith(series, doc, p, live(series, doc, p))
+	return runWith(series, doc, p, live(doc, p))
 }
 
 // runWith is Run with the signals of ask.
 func runWith(series market.Series, doc strategy.Document, p Params, ask oracle) (Result, error) {
-	if err := check(series, doc, p); err != nil {
+	if err := check(doc, p); err != nil {
 		return Result{}, err
 	}
-	first, end := barsBefore(series.Bars, p.From), barsBefore(series.Bars, p.To.AddDate(0, 0, 1))
-	if err := enough(series.Bars, first, end, doc.MinBars); err != nil {
+	series, first, err := cut(series, p)
+	if err != nil {
 		return Result{}, err
 	}
-	series.Bars = series.Bars[:end] // what comes later cannot matter
+	if err := enough(len(series.Bars), first, doc.MinBars); err != nil {
+		return Result{}, err
+	}
 	w := walk{series: series, doc: doc, p: p, first: first, ask: ask, balance: p.Capital}
 	if err := w.run(); err != nil {
 		return Result{}, err
@@ -103,8 +104,8 @@ func runWith(series market.Series, doc strategy.Document, p Params, ask oracle) 
 	return w.result(), nil
 }
 
-// check refuses what cannot be tested, whatever the window.
-func check(series market.Series, doc strategy.Document, p Params) error {
+// check refuses what cannot be tested, whatever the bars.
+func check(doc strategy.Document, p Params) error {
 	if err := p.Validate(); err != nil {
 		return err
 	}
@@ -114,29 +115,49 @@ func check(series market.Series, doc strategy.Document, p Params) error {
 	if p.Bars < doc.MinBars {
 		return fmt.Errorf("%w: bars is %d, below the %d that strategy %s needs", analysis.ErrParameters, p.Bars, doc.MinBars, doc.Name)
 	}
-	if _, err := market.Validate(series.Ticker, series.Bars); err != nil {
-		return fmt.Errorf("%w: %w", analysis.ErrBadData, err)
-	}
 	return nil
 }
 
-// barsBefore returns how many bars are before day.
-func barsBefore(bars []market.Bar, day time.Time) int {
-	n, _ := slices.BinarySearchFunc(bars, day, func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
-	return n
+// cut leaves the bars of the window, and as many before it as its first signal
+// sees; first is the window's first. No other bar matters, neither for the trades
+// nor for whether the bars are good and what is odd about them: so the result
+// does not depend on when it was asked for.
+func cut(series market.Series, p Params) (left market.Series, first int, err error) {
+	bars := series.Bars
+	end := len(bars)
+	for end > 0 && bars[end-1].Date.After(p.To) {
+		end--
+	}
+	for first < end && bars[first].Date.Before(p.From) {
+		first++
+	}
+	if first == end && len(bars) > 0 {
+		return series, 0, fmt.Errorf("%w: no session within the window: the bars are from %s to %s", analysis.ErrShortHistory,
+			bars[0].Date.Format(time.DateOnly), bars[len(bars)-1].Date.Format(time.DateOnly))
+	}
+	oldest := max(0, first-(p.Bars-1))
+	series.Bars = bars[oldest:end]
+	odd, err := market.Validate(series.Ticker, series.Bars)
+	if err != nil {
+		return series, 0, fmt.Errorf("%w: %w", analysis.ErrBadData, err)
+	}
+	for _, warning := range series.Warnings {
+		if !market.IsOddity(warning) { // the provider's of all that it delivered
+			odd = append(odd, warning)
+		}
+	}
+	series.Warnings = odd
+	return series, first - oldest, nil
 }
 
-// enough refuses a window, bars[first:end], without a session to analyse, or
-// with more than a backtest may have.
-func enough(bars []market.Bar, first, end, minBars int) error {
-	switch {
-	case first >= end:
-		return fmt.Errorf("%w: no session within the window: the bars are from %s to %s", analysis.ErrShortHistory,
-			bars[0].Date.Format(time.DateOnly), bars[len(bars)-1].Date.Format(time.DateOnly))
-	case end < minBars:
-		return fmt.Errorf("%w: %d bars up to the end of the window, %d needed", analysis.ErrShortHistory, end, minBars)
-	case end-first > MaxSessions:
-		return fmt.Errorf("%w: %d sessions in the window, at most %d; choose a later from", analysis.ErrParameters, end-first, MaxSessions)
+// enough refuses a window, from the bar first on, without a session to analyse,
+// or with more than a backtest may have.
+func enough(bars, first, minBars int) error {
+	switch sessions := bars - first; {
+	case bars < minBars:
+		return fmt.Errorf("%w: %d bars up to the end of the window, %d needed", analysis.ErrShortHistory, bars, minBars)
+	case sessions > MaxSessions:
+		return fmt.Errorf("%w: %d sessions in the window, at most %d; choose a later from", analysis.ErrParameters, sessions, MaxSessions)
 	}
 	return nil
 }

@@ -183,6 +183,7 @@ func TestNoLookAhead(t *testing.T) {
 			}
 			return ended
 		}
+		other.Warnings, _ = market.Validate(other.Ticker, other.Bars)
 		want := before(r.Trades)
 		for _, changed := range []market.Series{shorter, other} {
 			again, err := backtest.Run(changed, d, p)
@@ -201,6 +202,15 @@ func TestNoLookAhead(t *testing.T) {
 				}
 			}
 		}
+		if p.From.After(until) {
+			return len(want)
+		}
+		p.To = until // the whole result, with its warnings and its lineage
+		one, errOne := backtest.Run(shorter, d, p)
+		two, errTwo := backtest.Run(other, d, p)
+		if diff := cmp.Diff(one, two); diff != "" || (errOne == nil) != (errTwo == nil) {
+			t.Fatalf("what came after the window changed the result: %v, %v, %s", errOne, errTwo, diff)
+		}
 		return len(want)
 	})
 }
@@ -212,11 +222,57 @@ func TestOlderBarsDoNotMatter(t *testing.T) {
 		first, _ := slices.BinarySearchFunc(s.Bars, p.From, func(b market.Bar, day time.Time) int { return b.Date.Compare(day) })
 		s.Bars = s.Bars[max(0, first-(p.Bars-1)):]
 		again, err := backtest.Run(s, d, p)
-		again.Lineage = r.Lineage // says how many bars there were
 		if diff := cmp.Diff(r, again); err != nil || diff != "" {
 			t.Fatalf("%v %s", err, diff)
 		}
 	})
+}
+
+// TestOnlyBarsInUseMatter: what is odd or bad outside of the window and of the
+// bars that its first signal sees is neither warned of nor refused; what is
+// within is. Other warnings of the provider stay.
+func TestOnlyBarsInUseMatter(t *testing.T) {
+	s, d := invented(t, "ABC.NS", 300), builtin(t, "balanced")
+	p := whole(s, 150)
+	p.To, p.Bars = s.Bars[250].Date, 100
+	want := run(t, s, d, p)
+	const first, last = 150 - 99, 250
+	if len(want.Lineage.Warnings) != 0 || want.Lineage.Bars != last-first+1 || !want.Lineage.FirstBar.Equal(s.Bars[first].Date) {
+		t.Fatalf("%+v", want.Lineage)
+	}
+	odd := func(at int) market.Series { // a jump, and half of it back
+		other := s
+		other.Bars = slices.Clone(s.Bars)
+		for i := at; i < len(s.Bars); i++ {
+			b := &other.Bars[i]
+			b.Open, b.High, b.Low, b.Close = 3*b.Open, 3*b.High, 3*b.Low, 3*b.Close
+		}
+		other.Warnings, _ = market.Validate(s.Ticker, other.Bars)
+		return other
+	}
+	for _, at := range []int{last + 1, last + 20} {
+		if diff := cmp.Diff(want, run(t, odd(at), d, p)); diff != "" {
+			t.Errorf("a jump on bar %d: %s", at, diff)
+		}
+	}
+	if got := run(t, odd(first), d, p).Lineage.Warnings; len(got) != 0 { // the bar before it is out of sight
+		t.Errorf("a jump to the first bar: %q", got)
+	}
+	for _, at := range []int{first + 1, last} {
+		series := odd(at)
+		series.Warnings = append(series.Warnings, "no file for 3 sessions")
+		if got := run(t, series, d, p).Lineage.Warnings; len(got) != 2 || !strings.Contains(got[0], s.Bars[at].Date.Format(time.DateOnly)) || got[1] != "no file for 3 sessions" {
+			t.Errorf("a jump on bar %d: %q", at, got)
+		}
+	}
+	for at, bad := range map[int]bool{0: false, first - 1: false, first: true, last: true, last + 1: false, 299: false} {
+		series := s
+		series.Bars = slices.Clone(s.Bars)
+		series.Bars[at].Low = 2 * series.Bars[at].High
+		if _, err := backtest.Run(series, d, p); errors.Is(err, analysis.ErrBadData) != bad || !bad && err != nil {
+			t.Errorf("bar %d is bad: %v", at, err)
+		}
+	}
 }
 
 // TestCostsOnlyTake: with the same fills, costs lower every trade's result; a

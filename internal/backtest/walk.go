@@ -13,7 +13,7 @@ import (
 
 // A walk is one backtest under way. At most one of ordered and open is set.
 type walk struct {
-	series market.Series // up to the end of the window
+	series market.Series // what cut leaves
 	doc    strategy.Document
 	p      Params
 	first  int    // the window's first bar
@@ -30,8 +30,8 @@ type walk struct {
 	days   measure.Days
 }
 
-// An oracle gives the report on the evening of a bar, sized for a capital.
-type oracle func(at int, capital float64) (analysis.Report, error)
+// An oracle gives the report on the evening of a series' bar, sized for a capital.
+type oracle func(series market.Series, at int, capital float64) (analysis.Report, error)
 
 // An order is an entry for the next open.
 type order struct {
@@ -167,7 +167,7 @@ func (w *walk) signal(at int, last bool) error {
 	if w.open != nil && w.doc.Trade.Exit == strategy.ExitLevels {
 		return nil
 	}
-	report, err := w.ask(at, w.capital())
+	report, err := w.ask(w.series, at, w.capital())
 	if err != nil {
 		return err
 	}
@@ -188,8 +188,8 @@ func (w *walk) signal(at int, last bool) error {
 
 // live is the oracle that analyses as a live analysis on that evening would:
 // the newest bars up to it, and none after.
-func live(series market.Series, doc strategy.Document, p Params) oracle {
-	return func(at int, capital float64) (analysis.Report, error) {
+func live(doc strategy.Document, p Params) oracle {
+	return func(series market.Series, at int, capital float64) (analysis.Report, error) {
 		seen, params := series, p.Params
 		seen.Bars = series.Bars[max(0, at+1-p.Bars) : at+1]
 		params.Capital = capital
