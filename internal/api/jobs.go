@@ -52,7 +52,8 @@ type accepted struct {
 }
 
 // accept publishes a job, or finds it published by the same request before,
-// also when its universe cannot be had any more.
+// also when its universe cannot be had any more, or its strategy's name has been
+// given to another since.
 func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	ctx, key := c.UserContext(), c.Get(headerKey)
 	if err := checkKey(key); err != nil {
@@ -62,7 +63,10 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	if err != nil {
 		return accepted{}, err
 	}
-	if err := s.takeUniverse(ctx, &sub); err != nil {
+	if err = s.checkName(sub); err == nil {
+		err = s.takeUniverse(ctx, &sub)
+	}
+	if err != nil {
 		if sha, shaErr := sub.sha(); shaErr == nil && key != "" {
 			if a, err := s.replay(ctx, &events.JobQueued{JobID: id, RequestSHA256: sha}); err == nil {
 				return a, nil

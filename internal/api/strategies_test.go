@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/api"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 	"github.com/tapedeck/tapedeck/internal/strategy/folder"
@@ -88,6 +89,37 @@ func TestStrategyDocumentCanBeSentBack(t *testing.T) {
 		if named.StrategyHash != one.Hash || inline.StrategyHash != one.Hash || inline.StrategyName != name {
 			t.Errorf("%s: served as %s, named %s, inline %s", name, one.Hash, named.StrategyHash, inline.StrategyHash)
 		}
+	}
+}
+
+// TestNamesBelongToOneStrategy: a document that comes whole cannot take the name
+// of another, built in or of the folder; what was accepted before is replayed
+// and retried all the same.
+func TestNamesBelongToOneStrategy(t *testing.T) {
+	dir, change := withFolder(t)
+	r := newRig(t, change)
+	for _, path := range []string{"/api/v1/jobs", "/api/v1/backtests"} {
+		refused := r.post(path, `{"tickers":["A"],"strategy":{"name":"balanced","min_bars":60}}`).want(http.StatusUnprocessableEntity)
+		if text := string(refused.Body); !strings.Contains(text, `"body.strategy.name"`) || !strings.Contains(text, "built-in") || !strings.Contains(text, "another name") {
+			t.Errorf("%s: %s", path, text)
+		}
+	}
+	const body = `{"tickers":["A"],"strategy":{"name":"mine","min_bars":60}}`
+	id := r.submit(body, "Idempotency-Key", "k")
+	r.publish(r.failed(id, "A", events.FailureNoData))
+	r.record()
+	write(t, filepath.Join(dir, "mine.yaml"), "name: mine\nmin_bars: 60\n")
+	r.submit(body) // the very document of the folder
+	write(t, filepath.Join(dir, "mine.yaml"), "name: mine\nmin_bars: 61\n")
+	if text := string(r.post("/api/v1/jobs", body).want(http.StatusUnprocessableEntity).Body); !strings.Contains(text, "folder") {
+		t.Error(text)
+	}
+	if again := r.submit(body, "Idempotency-Key", "k"); again != id {
+		t.Errorf("replayed as %s, not %s", again, id)
+	}
+	retry := r.post("/api/v1/jobs/"+id+"/retry", "").want(http.StatusAccepted).text("job_id")
+	if a, b := r.queued(id), r.queued(retry); a.StrategyHash != b.StrategyHash {
+		t.Errorf("retried with %s, not %s", b.StrategyHash, a.StrategyHash)
 	}
 }
 

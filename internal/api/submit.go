@@ -36,6 +36,7 @@ type submission struct {
 	Window   *windowRequest  `json:"backtest,omitempty"` // of a backtest, and only of one
 
 	document strategy.Document // what Strategy says, or the default
+	inline   bool              // Strategy came as a whole document
 	recorded string            // the universe with its date, as the job records it
 	warning  string            // about the universe: why its list is older than it should be
 	origin   events.Origin
@@ -109,6 +110,7 @@ func (s *Server) takeStrategy(f fields, sub *submission) {
 		document, ok = s.takeStrategyName(f)
 	} else {
 		document, ok = takeDocument(f, raw)
+		sub.inline = true
 	}
 	if !ok {
 		return
@@ -149,6 +151,27 @@ func takeDocument(f fields, raw json.RawMessage) (document strategy.Document, ok
 		}
 	}
 	return document, err == nil
+}
+
+// checkName refuses a document that came whole under the name of another
+// strategy: answers are asked for by that name, and would be this one's.
+func (s *Server) checkName(sub submission) error {
+	if !sub.inline {
+		return nil
+	}
+	name := sub.document.Name
+	known, origin, err := s.strategyNamed(name)
+	if err != nil || known.Hash() == sub.document.Hash() {
+		return nil // nobody has the name, or it is the very strategy
+	}
+	owner := "a built-in strategy"
+	if origin == originFolder {
+		owner = "a strategy of this server's folder"
+	}
+	return invalid([]FieldError{{
+		Message:  "is the name of " + owner + " whose document is another; give yours another name",
+		Location: "body.strategy.name", Value: capped(name),
+	}})
 }
 
 func namesOf[T any](list []T, name func(T) string) string {
