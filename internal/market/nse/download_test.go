@@ -267,6 +267,25 @@ func TestALateFileIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// A Friday without a session that the calendar does not know is no failure on
+// Monday, when there is no newer file yet: bars end before it, with a warning.
+func TestAnUnknownHolidayBeforeAWeekend(t *testing.T) {
+	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(20, friday.AddDate(0, 0, -1))})
+	for _, late := range []time.Duration{20 * time.Hour, 73 * time.Hour, 80 * time.Hour, 7*24*time.Hour + 20*time.Hour - 48*time.Hour} {
+		p, cfg := downloads(t, e, func(c *nse.Config) { c.Now = func() time.Time { return friday.Add(late) } })
+		series, err := p.Daily(t.Context(), "SYNTH00000.NS", 5)
+		if err != nil || len(series.Bars) != 5 || len(series.Warnings) != 1 || !strings.Contains(series.Warnings[0], "sessions after 2024-07-11") {
+			t.Errorf("%s later: %d bars, %q, %v", late, len(series.Bars), series.Warnings, err)
+		}
+		if _, err := p.Tickers(t.Context()); err != nil {
+			t.Errorf("%s later: %v", late, err)
+		}
+		if names := files(t, cfg.Dir); slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "no-session") }) {
+			t.Errorf("%s later, noted without a newer file: %q", late, names)
+		}
+	}
+}
+
 // When the exchange changes its names, no file is found: that is not taken for
 // holidays, and nothing is served as if it were new.
 func TestManyMissingFilesAreNoHolidays(t *testing.T) {

@@ -57,11 +57,12 @@ const (
 	publishDelay = 150 * time.Minute
 	// pendingEvery is how often a file is asked for that is not published yet.
 	pendingEvery = 15 * time.Minute
-	// recentAge is how old a session must be for a missing file to mean that
-	// there was none: files have come a day late.
-	recentAge = 72 * time.Hour
-	// maxAbsentRun is how many sessions in a row may have no file: the longest
-	// unplanned closure of the exchange was shorter.
+	// recentSessions is how many of the newest sessions may be late: a missing
+	// file of an older one means that there was no session, if a newer one has a
+	// file. Files have come a day late.
+	recentSessions = 3
+	// maxAbsentRun is how many sessions in a row may have no file, and how many of
+	// the newest: the longest unplanned closure of the exchange was shorter.
 	maxAbsentRun = 5
 	// shownFailures is how many errors Update returns: they are mostly one.
 	shownFailures = 3

@@ -74,7 +74,7 @@ type Config struct {
 	// MinRows is how many shares a downloaded file must hold; 0 means DefaultMinRows.
 	MinRows int
 	// Now is the clock; nil means time.Now. It decides what is fetched and
-	// when, and never enters a series.
+	// when, and whether a series is warned to end early; no bar comes of it.
 	Now func() time.Time
 	// Logger tells of downloads; nil means silence.
 	Logger *slog.Logger
@@ -191,7 +191,8 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	if !listed {
 		return market.Series{}, unknown(ticker)
 	}
-	if err := p.fetch(ctx, ticker, bars); err != nil {
+	due, err := p.fetch(ctx, ticker, bars)
+	if err != nil {
 		return market.Series{}, err
 	}
 	v, err := p.view(ticker)
@@ -217,7 +218,11 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	if len(w.found) == 0 {
 		return market.Series{}, unknown(ticker)
 	}
-	return w.series(said[symbol])
+	series, err := w.series(said[symbol])
+	if late := v.late(p.archive.calendar, due); err == nil && late != "" {
+		series.Warnings = append(series.Warnings, late)
+	}
+	return series, err
 }
 
 func unknown(ticker string) error {
@@ -231,7 +236,7 @@ func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 	if err := market.ContextError(ctx, ""); err != nil {
 		return nil, err
 	}
-	if err := p.fetch(ctx, "", recentDays); err != nil {
+	if _, err := p.fetch(ctx, "", recentDays); err != nil {
 		return nil, err
 	}
 	v, err := p.view("")

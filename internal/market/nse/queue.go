@@ -158,7 +158,6 @@ func (q *queue) get(d date) error {
 func (q *queue) finish(d date, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now := q.now()
 	if err == nil || errors.Is(err, errAbsent) {
 		q.pace.ended++
 	}
@@ -168,14 +167,25 @@ func (q *queue) finish(d date, err error) {
 		q.settle(d, nil)
 	case !errors.Is(err, errAbsent):
 		q.settle(d, err)
-	case now.Sub(d.time()) < recentAge:
-		q.settled[d] = now.Add(pendingEvery)
-		q.open[d].absent = true
-		q.settle(d, nil)
+	case q.age(d) < recentSessions:
+		q.pend(d)
 	default:
 		q.doubtful = append(q.doubtful, d)
 	}
 	q.decide()
+}
+
+// age is how many sessions after a day should have been published.
+func (q *queue) age(d date) int {
+	newest := q.calendar.LastClosed(q.now().Add(-publishDelay))
+	return len(q.calendar.Sessions(d.time().AddDate(0, 0, 1), newest))
+}
+
+// pend leaves a day for later: its file may be late.
+func (q *queue) pend(d date) {
+	q.settled[d] = q.now().Add(pendingEvery)
+	q.open[d].absent = true
+	q.settle(d, nil)
 }
 
 // decide settles the dates of which the exchange has no file. It takes its word
@@ -189,6 +199,8 @@ func (q *queue) decide() {
 			q.settle(d, q.markAbsent(d))
 		case len(q.open) > len(q.doubtful):
 			return false // the newer ones are still on their way
+		case q.age(d) < maxAbsentRun: // a holiday, or a few late files: bars end before it
+			q.pend(d)
 		default:
 			q.settle(d, unavailable(absentName(d), errors.New(
 				"the exchange has no file of this session nor of a newer one; has it new names for them?")))

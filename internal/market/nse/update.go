@@ -155,24 +155,39 @@ func (d *download) wait(ctx context.Context) error {
 }
 
 // fetch waits until the archive has the days that so many bars need, as far as
-// the exchange has them. It is nothing without Download.
-func (p *Provider) fetch(ctx context.Context, ticker string, bars int) error {
+// the exchange has them. It returns the date of the newest session whose file
+// should be there. It is nothing without Download.
+func (p *Provider) fetch(ctx context.Context, ticker string, bars int) (newest date, err error) {
 	if p.queue == nil {
-		return nil
+		return everyDay, nil
 	}
-	wanted, _, err := p.begin(p.sessions(Span{Bars: min(bars, p.archive.history)}))
+	sessions := p.sessions(Span{Bars: min(bars, p.archive.history)})
+	wanted, state, err := p.begin(sessions)
 	if err != nil {
-		return withTicker(err, ticker)
+		return everyDay, withTicker(err, ticker)
 	}
 	for i, one := range wanted {
 		switch err := one.wait(ctx); {
 		case errors.Is(err, errLeft):
-			return p.queue.tooLate(ctx, ticker, wanted[i:])
+			return everyDay, p.queue.tooLate(ctx, ticker, wanted[i:])
 		case err != nil:
-			return withTicker(err, ticker)
+			return everyDay, withTicker(err, ticker)
 		}
 	}
-	return nil
+	return dateOf(state.Last), nil
+}
+
+// late warns of the sessions up to a date whose files the exchange does not have
+// yet, or is empty.
+func (v *view) late(calendar Calendar, upTo date) string {
+	if v.newest() >= upTo {
+		return ""
+	}
+	missing := v.lacks(calendar.Sessions((v.newest() + 1).time(), upTo.time()))
+	if len(missing) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the exchange has no files yet of %d sessions after %s, or there were none", len(missing), v.newest())
 }
 
 // tooLate is the answer to a caller whose time is over before all that it waits
