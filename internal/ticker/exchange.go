@@ -15,13 +15,13 @@ type Exchange struct {
 
 // ExchangeOf returns the exchange of a canonical ticker, by its suffix: ".NS"
 // NSE, ".BO" BSE, none the US composite. Any other suffix, an index (^GSPC), a
-// currency pair (USDINR=X, EUR/USD) or a coin (BTC-USD) is unknown.
+// currency pair (USDINR=X, EUR/USD) or a coin (BTC-USD, ETH-EUR) is unknown.
 //
 // Which of the US exchanges lists a ticker cannot be told from its name: XNYS
 // stands for all of them. NYSE and NASDAQ share sessions, currency and ticks.
 func ExchangeOf(ticker string) Exchange {
 	switch {
-	case strings.HasPrefix(ticker, "^"), strings.ContainsAny(ticker, "=/"), strings.HasSuffix(ticker, "-USD"):
+	case strings.HasPrefix(ticker, "^"), strings.ContainsAny(ticker, "=/"), isCoin(ticker):
 		return Exchange{}
 	case strings.HasSuffix(ticker, ".NS"):
 		return Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR"}
@@ -32,6 +32,19 @@ func ExchangeOf(ticker string) Exchange {
 	}
 	return Exchange{}
 }
+
+// isCoin reports whether ticker is a coin quoted in something, which trades at
+// all hours: what follows its last hyphen is in coinQuotes. Classes and kinds of
+// US shares (BRK-B, BAC-PL, SPAC-WT) have at most two letters there.
+func isCoin(ticker string) bool {
+	hyphen := strings.LastIndexByte(ticker, '-')
+	return hyphen > 0 && strings.Contains(coinQuotes, " "+ticker[hyphen+1:]+" ") && len(ticker)-hyphen > 3
+}
+
+// coinQuotes are what coins are quoted in: currencies, and coins that stand for
+// one or are traded against.
+const coinQuotes = " USD EUR GBP INR JPY AUD CAD CHF CNY HKD SGD NZD KRW TWD BRL MXN ZAR TRY RUB SEK NOK DKK PLN CZK HUF ILS THB IDR PHP MYR VND " +
+	"AED SAR NGN ARS CLP COP UAH PKR BTC ETH BNB USDT USDC DAI BUSD TUSD FDUSD USDE PYUSD EURC EURT "
 
 // TickAt returns the price step at which an order at price may be placed, in
 // Currency. It is 0, meaning "do not round", for an unknown exchange and for a

@@ -64,6 +64,13 @@ func read(c *chart, q question, adjustment market.Adjustment, calendars calendar
 	if err := t.readEvents(c, zone); err != nil {
 		return t, err
 	}
+	latest := dateOf(q.now.Unix(), zone).AddDate(0, 0, 1) // a clock may be a little behind
+	for i := range rows {
+		if rows[i].Date.After(latest) {
+			return t, fmt.Errorf("a bar of %s, which has not come yet at %s; a wrong answer, or this machine's clock is behind",
+				rows[i].Date.Format(time.DateOnly), q.now.UTC().Format(time.RFC3339))
+		}
+	}
 	t.sort(rows, q.now, sessionsOf(q.symbol, zone, c.Meta.CurrentTradingPeriod.Regular, calendars))
 	return t, nil
 }
@@ -205,10 +212,26 @@ type sessions struct {
 	regular  period
 }
 
+// sessionsOf goes by the calendar of the exchange that the symbol names only
+// where the answer is in that calendar's zone: else it is of something else,
+// such as a coin against what nobody here knows as a currency.
 func sessionsOf(symbol string, zone *time.Location, regular period, calendars calendar.Lookup) sessions {
 	s := sessions{zone: zone, regular: regular}
 	s.calendar, s.known = calendars(ticker.ExchangeOf(symbol).MIC)
+	s.known = s.known && sameZone(s.calendar.Location(), zone)
 	return s
+}
+
+// sameZone also knows a zone by its older name: Asia/Calcutta is Asia/Kolkata.
+func sameZone(a, b *time.Location) bool {
+	for month := time.January; month <= time.December; month++ {
+		at := time.Date(2024, month, 15, 0, 0, 0, 0, time.UTC)
+		_, first := at.In(a).Zone()
+		if _, second := at.In(b).Zone(); first != second {
+			return false
+		}
+	}
+	return true
 }
 
 // closes is the instant at which the session of date ends: by the calendar, by
