@@ -17,8 +17,8 @@ type Account struct {
 // was written by a clock that has been set back since; it does not count.
 func (a Account) Book(now time.Time, n int, interval time.Duration) (Account, time.Time) {
 	first := now
-	if a.Paused.After(now) {
-		first = a.Paused
+	if paused := a.PausedUntil(now); paused.After(now) {
+		first = paused
 	}
 	if ahead := a.Next.Sub(first); ahead > 0 && ahead <= max(maxBacklog, maxBacklogIntervals*interval) {
 		first = a.Next
@@ -27,10 +27,24 @@ func (a Account) Book(now time.Time, n int, interval time.Duration) (Account, ti
 	return a, first
 }
 
-// Pause puts the end of the pause off to until, if that is later.
-func (a Account) Pause(until time.Time) Account {
-	if until.After(a.Paused) {
+// Pause puts the end of the pause off to until, if that is later; at most to
+// maxPause after now, the latest that the clock may show.
+func (a Account) Pause(now, until time.Time) Account {
+	if most := now.Add(maxPause); until.After(most) {
+		until = most
+	}
+	if until.After(a.PausedUntil(now)) {
 		a.Paused = until
 	}
 	return a
+}
+
+// PausedUntil is the end of the last pause; zero without one, and for one that
+// ends more than maxPause after now: a clock that has been set back since
+// wrote it, and nobody could end it.
+func (a Account) PausedUntil(now time.Time) time.Time {
+	if a.Paused.Sub(now) > maxPause {
+		return time.Time{}
+	}
+	return a.Paused
 }

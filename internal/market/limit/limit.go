@@ -43,8 +43,10 @@ type Config struct {
 }
 
 // A Limiter is a market.Limiter. A booked grant is used at its instant, or up
-// to an interval later, else thrown away: so in any time t at most Rate x t + 2
-// requests go out from all who share the Books, whatever they did before.
+// to an interval later (a quarter of a second, where an interval is shorter),
+// else thrown away: so in any time t at most Rate x t + 2 requests go out from
+// all who share the Books, whatever they and the Books did before; above 4 per
+// second at most Rate x (t + 0.25 s) + 1.
 type Limiter struct {
 	interval time.Duration
 	books    Books
@@ -139,6 +141,10 @@ func (l *Limiter) serve(ctx context.Context, provider string, ln *line) error {
 			ln.booked = 0
 			continue
 		}
+		// The answer may have taken long: all who waited for it would go together.
+		if time.Since(ln.due) > l.late() {
+			continue
+		}
 		ln.booked--
 		ln.due = ln.due.Add(l.interval)
 		return nil
@@ -147,7 +153,7 @@ func (l *Limiter) serve(ctx context.Context, provider string, ln *line) error {
 
 // book makes sure that there is a booked grant whose time has not gone by.
 func (l *Limiter) book(ctx context.Context, provider string, ln *line) error {
-	for ; ln.booked > 0 && time.Since(ln.due) > l.interval; ln.booked-- {
+	for ; ln.booked > 0 && time.Since(ln.due) > l.late(); ln.booked-- {
 		ln.due = ln.due.Add(l.interval)
 	}
 	if ln.booked == 0 {
@@ -170,6 +176,9 @@ func (l *Limiter) book(ctx context.Context, provider string, ln *line) error {
 	ln.mu.Unlock()
 	return nil
 }
+
+// late is how long after its instant a grant may be used.
+func (l *Limiter) late() time.Duration { return max(l.interval, lateness) }
 
 // Pause implements market.Limiter.
 func (l *Limiter) Pause(ctx context.Context, provider string, until time.Time) error {

@@ -272,6 +272,8 @@ func TestAccount(t *testing.T) {
 		"paused":                {limit.Account{Next: at(time.Second), Paused: at(time.Hour)}, 1, at(time.Hour), at(time.Hour + time.Second)},
 		"booked behind a pause": {limit.Account{Next: at(time.Hour + time.Second), Paused: at(time.Hour)}, 1, at(time.Hour + time.Second), at(time.Hour + 2*time.Second)},
 		"clock set back":        {limit.Account{Next: at(time.Hour)}, 1, now, at(time.Second)},
+		"the longest pause":     {limit.Account{Paused: at(65 * time.Minute)}, 1, at(65 * time.Minute), at(65*time.Minute + time.Second)},
+		"a pause past it":       {limit.Account{Paused: at(65*time.Minute + 1)}, 1, now, at(time.Second)},
 		"the most in hand":      {limit.Account{Next: at(5 * time.Minute)}, 1, at(5 * time.Minute), at(5*time.Minute + time.Second)},
 		"one past the most":     {limit.Account{Next: at(5*time.Minute + 1)}, 1, now, at(time.Second)},
 	} {

@@ -14,6 +14,13 @@ const (
 	maxBacklog = 5 * time.Minute
 	// maxBacklogIntervals is that for rates so low that a few grants take longer.
 	maxBacklogIntervals = 100
+	// maxPause is the longest pause that counts: providers ask for an hour at
+	// most, and an inexact comparison of clocks needs a little more.
+	maxPause = time.Hour + 5*time.Minute
+	// lateness is how long after its instant a grant may still be used where the
+	// interval is shorter than that: asking whether there is a pause takes its
+	// time over a network, and a rate of 1,000 would throw every grant away.
+	lateness = 250 * time.Millisecond
 	// maxRate is the highest rate that may be asked for, requests per second:
 	// above it the limiter itself would be what limits.
 	maxRate = 1000

@@ -28,7 +28,7 @@ func (m *Memory) Book(_ context.Context, provider string, n int, interval time.D
 func (m *Memory) Pause(_ context.Context, provider string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.accounts[provider] = m.accounts[provider].Pause(until)
+	m.accounts[provider] = m.accounts[provider].Pause(time.Now(), until)
 	return nil
 }
 
@@ -36,5 +36,5 @@ func (m *Memory) Pause(_ context.Context, provider string, until time.Time) erro
 func (m *Memory) Paused(_ context.Context, provider string) (time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.accounts[provider].Paused, nil
+	return m.accounts[provider].PausedUntil(time.Now()), nil
 }

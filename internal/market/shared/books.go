@@ -60,7 +60,7 @@ func (b *Books) Book(ctx context.Context, provider string, n int, interval time.
 // Pause implements limit.Books.
 func (b *Books) Pause(ctx context.Context, provider string, until time.Time) error {
 	rest := time.Until(until)
-	_, err := b.change(ctx, provider, func(a limit.Account, now time.Time) limit.Account { return a.Pause(now.Add(rest)) })
+	_, err := b.change(ctx, provider, func(a limit.Account, now time.Time) limit.Account { return a.Pause(now, now.Add(rest)) })
 	return err
 }
 
@@ -71,10 +71,11 @@ func (b *Books) Paused(ctx context.Context, provider string) (time.Time, error) 
 		return time.Time{}, err
 	}
 	a, _, err := b.load(ctx, provider)
-	if err != nil || a.Paused.IsZero() {
+	paused := a.PausedUntil(clock.Latest(time.Now()))
+	if err != nil || paused.IsZero() {
 		return time.Time{}, err
 	}
-	return clock.Local(a.Paused), nil
+	return clock.Local(paused), nil
 }
 
 // change applies edit to the account and writes it, again and again until
