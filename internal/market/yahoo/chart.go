@@ -1,7 +1,10 @@
 package yahoo
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,23 +23,83 @@ type chart struct {
 			Regular period `json:"regular"`
 		} `json:"currentTradingPeriod"`
 	} `json:"meta"`
-	Timestamp []int64 `json:"timestamp"`
+	Timestamp bounded[[]int64] `json:"timestamp"`
 	Events    struct {
-		Dividends map[string]dividend `json:"dividends"`
-		Splits    map[string]split    `json:"splits"`
+		Dividends bounded[map[string]dividend] `json:"dividends"`
+		Splits    bounded[map[string]split]    `json:"splits"`
 	} `json:"events"`
 	Indicators struct {
-		Quote []struct {
-			Open   []*float64 `json:"open"`
-			High   []*float64 `json:"high"`
-			Low    []*float64 `json:"low"`
-			Close  []*float64 `json:"close"`
-			Volume []*float64 `json:"volume"`
-		} `json:"quote"`
-		AdjClose []struct {
-			AdjClose []*float64 `json:"adjclose"`
-		} `json:"adjclose"`
+		Quote single[struct {
+			Open   column `json:"open"`
+			High   column `json:"high"`
+			Low    column `json:"low"`
+			Close  column `json:"close"`
+			Volume column `json:"volume"`
+		}] `json:"quote"`
+		AdjClose single[struct {
+			AdjClose column `json:"adjclose"`
+		}] `json:"adjclose"`
 	} `json:"indicators"`
+}
+
+type column = bounded[[]*float64]
+
+// single is a list of which the first element is kept. An answer of 8 MiB can
+// hold millions of empty ones, each of which would cost hundreds of bytes.
+type single[T any] struct {
+	first T
+	more  bool // there are others
+	any   bool // there is one
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *single[T]) UnmarshalJSON(data []byte) error {
+	*s = single[T]{}
+	if string(data) == "null" {
+		return nil
+	}
+	if data[0] != '[' {
+		return errors.New("no list where one should be")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if _, err := decoder.Token(); err != nil { // the bracket
+		return err
+	}
+	if s.any = decoder.More(); !s.any {
+		return nil
+	}
+	if err := decoder.Decode(&s.first); err != nil {
+		return err
+	}
+	s.more = decoder.More()
+	return nil
+}
+
+// n is how many elements there are: 2 stands for any number above 1.
+func (s *single[T]) n() int {
+	switch {
+	case s.more:
+		return 2
+	case s.any:
+		return 1
+	}
+	return 0
+}
+
+// bounded is a value of at most maxRows rows, of flat objects of a few fields
+// at most: counting commas is cheap, and done before any memory is taken.
+type bounded[T any] struct{ all T }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *bounded[T]) UnmarshalJSON(data []byte) error {
+	most := maxRows
+	if data[0] == '{' {
+		most *= maxFields
+	}
+	if n := bytes.Count(data, []byte{','}); n >= most {
+		return fmt.Errorf("more than %d rows", maxRows)
+	}
+	return json.Unmarshal(data, &b.all)
 }
 
 // A period is the regular session of today, or the one next to it, in Unix seconds.
@@ -62,7 +125,7 @@ func (s split) String() string { return fmt.Sprintf("%g:%g", s.Numerator, s.Deno
 
 // splits are the chart's splits, oldest first, the same whatever the order of the map.
 func (c *chart) splits() []split {
-	list := slices.Collect(maps.Values(c.Events.Splits))
+	list := slices.Collect(maps.Values(c.Events.Splits.all))
 	slices.SortFunc(list, func(a, b split) int {
 		return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.ratio(), b.ratio()))
 	})
@@ -72,20 +135,20 @@ func (c *chart) splits() []split {
 // columns checks that the columns are as long as the timestamps, and returns
 // the adjusted closes, nil when the answer has none.
 func (c *chart) columns() (adjusted []*float64, err error) {
-	n := len(c.Timestamp)
-	if len(c.Indicators.Quote) != 1 {
-		return nil, fmt.Errorf("%d tables of quotes; there should be one", len(c.Indicators.Quote))
+	n := len(c.Timestamp.all)
+	if tables := c.Indicators.Quote.n(); tables != 1 {
+		return nil, fmt.Errorf("%d tables of quotes; there should be one", tables)
 	}
-	quote := &c.Indicators.Quote[0]
+	quote := &c.Indicators.Quote.first
 	lengths := []struct {
 		name string
 		n    int
 	}{
-		{"open", len(quote.Open)}, {"high", len(quote.High)}, {"low", len(quote.Low)},
-		{"close", len(quote.Close)}, {"volume", len(quote.Volume)},
+		{"open", len(quote.Open.all)}, {"high", len(quote.High.all)}, {"low", len(quote.Low.all)},
+		{"close", len(quote.Close.all)}, {"volume", len(quote.Volume.all)},
 	}
-	if len(c.Indicators.AdjClose) > 0 {
-		adjusted = c.Indicators.AdjClose[0].AdjClose
+	if c.Indicators.AdjClose.any {
+		adjusted = c.Indicators.AdjClose.first.AdjClose.all
 		lengths = append(lengths, struct {
 			name string
 			n    int

@@ -49,7 +49,7 @@ func parse(response *http.Response, body []byte) (*chart, *market.Error) {
 	}
 	var envelope struct {
 		Chart *struct {
-			Result []chart `json:"result"`
+			Result single[chart] `json:"result"`
 			Error  *struct {
 				Code        string `json:"code"`
 				Description string `json:"description"`
@@ -60,12 +60,12 @@ func parse(response *http.Response, body []byte) (*chart, *market.Error) {
 		return nil, unavailable("status %d with JSON that is not the endpoint's: %v", status, err)
 	}
 	switch c := envelope.Chart; {
-	case c == nil || (c.Error == nil && (len(c.Result) != 1 || status != http.StatusOK)):
+	case c == nil || (c.Error == nil && (c.Result.n() != 1 || status != http.StatusOK)):
 		return nil, unavailable("status %d with neither a chart nor an error: %s", status, excerpt(body))
 	case c.Error != nil:
 		return nil, refusal(status, c.Error.Code, c.Error.Description)
 	default:
-		return &c.Result[0], nil
+		return &c.Result.first, nil
 	}
 }
 

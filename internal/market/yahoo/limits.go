@@ -49,6 +49,12 @@ const (
 
 	// maxBody is the largest answer, decompressed: 99 years of bars take 4 MB.
 	maxBody = 8 << 20
+	// maxRows is the most bars, dividends or splits of one answer: 99 years of
+	// sessions are 25,000, coins trade daily since 2010.
+	maxRows = 30_000
+	// maxFields is the most commas that a dividend or split takes: it has three
+	// or four fields.
+	maxFields = 5
 	// maxExcerpt is how many characters of a text that is no answer stand in an error.
 	maxExcerpt = 80
 	// maxConns bounds the connections to a host: more than a rate of a few

@@ -54,7 +54,7 @@ var minorUnits = map[string]struct {
 func read(c *chart, q question, adjustment market.Adjustment, calendars calendar.Lookup) (table, error) {
 	t := table{ticker: q.ticker, adjustment: adjustment, first: c.Meta.FirstTradeDate}
 	zone, err := t.readMeta(c, q)
-	if err != nil || len(c.Timestamp) == 0 { // no range at all: whatever else stands there has no date
+	if err != nil || len(c.Timestamp.all) == 0 { // no range at all: whatever else stands there has no date
 		return t, err
 	}
 	rows, err := t.readRows(c, zone)
@@ -119,8 +119,8 @@ func (t *table) readRows(c *chart, zone *time.Location) ([]row, error) {
 	if unit, ok := minorUnits[t.minor]; ok {
 		parts = unit.parts
 	}
-	rows := make([]row, 0, len(c.Timestamp))
-	for i, unix := range c.Timestamp {
+	rows := make([]row, 0, len(c.Timestamp.all))
+	for i, unix := range c.Timestamp.all {
 		next := rowAt(c, i, adjusted, parts)
 		next.Date = dateOf(unix, zone)
 		if last := len(rows) - 1; last >= 0 && rows[last].Date.Equal(next.Date) {
@@ -135,8 +135,8 @@ func (t *table) readRows(c *chart, zone *time.Location) ([]row, error) {
 // rowAt is the i-th row, without its date. With adjusted closes all its prices
 // are adjusted as the close is.
 func rowAt(c *chart, i int, adjusted []*float64, parts float64) row {
-	quote := &c.Indicators.Quote[0]
-	opens, high, low, closes, volume := quote.Open[i], quote.High[i], quote.Low[i], quote.Close[i], quote.Volume[i]
+	quote := &c.Indicators.Quote.first
+	opens, high, low, closes, volume := quote.Open.all[i], quote.High.all[i], quote.Low.all[i], quote.Close.all[i], quote.Volume.all[i]
 	var r row
 	if r.volumeAbsent = volume == nil; !r.volumeAbsent {
 		r.Volume = *volume
@@ -176,7 +176,7 @@ func (t *table) readEvents(c *chart, zone *time.Location) error {
 		}
 		t.splits = append(t.splits, dated{dateOf(s.Date, zone), s})
 	}
-	for _, d := range c.Events.Dividends {
+	for _, d := range c.Events.Dividends.all {
 		t.dividends = append(t.dividends, dateOf(d.Date, zone))
 	}
 	return nil
