@@ -71,6 +71,9 @@ const (
 // everyDay is the ex-date of a line whose date cannot be read.
 const everyDay = date(-1 << 31)
 
+// noDate stands in the exchange's lists for an ex-date that is not known.
+const noDate = "-"
+
 // actions is what the files of corporate actions say, by symbol and oldest first.
 type actions map[string][]action
 
@@ -225,8 +228,10 @@ func ownLine(width, symbol, ex, kind, ratioAt int) lineReader {
 			return "", nil, err
 		}
 		a := action{ex: everyDay, own: true}
-		if a.ex, err = exDate(record[ex]); err == nil {
-			a.kind = strings.ToLower(strings.TrimSpace(record[kind]))
+		a.kind = strings.ToLower(strings.TrimSpace(record[kind]))
+		if a.kind == kindNone && strings.TrimSpace(record[ex]) == noDate {
+			err = a.scale(strings.TrimSpace(record[ratioAt])) // takes the place of the exchange's lines without a date
+		} else if a.ex, err = exDate(record[ex]); err == nil {
 			err = a.scale(strings.TrimSpace(record[ratioAt]))
 		}
 		if err != nil {
@@ -287,7 +292,7 @@ func exchangeLine(width, symbol, ex, purposeAt int) lineReader {
 		}
 		day, dateErr := exDate(record[ex])
 		if dateErr != nil {
-			day, err = everyDay, dateErr
+			day, err = everyDay, fmt.Errorf("%w; if that is known by now say it in actions.csv, and add the line %s,%s,none, to actions.csv to pass over this one", dateErr, name, noDate)
 		}
 		if err != nil {
 			return name, []action{{ex: day, wrong: err.Error()}}, nil

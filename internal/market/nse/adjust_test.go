@@ -373,6 +373,20 @@ func TestFaultsOfActionFiles(t *testing.T) {
 			t.Errorf("%q, %v", series.Notes, err)
 		}
 	})
+	t.Run("without a date", func(t *testing.T) {
+		dir, _ := crossing(t, 100, 100)
+		nsetest.Write(t, filepath.Join(dir, "CF-CA-2024.csv"), []byte(exchange+"X,X Limited,EQ,Bonus 1:1,10,-\n"))
+		p := open(t, nse.Config{Dir: dir})
+		_, err := p.Daily(t.Context(), "X.NS", 9)
+		wantFault(t, err, market.CodeBadData, "CF-CA-2024.csv:2", "add the line X,-,none, to actions.csv")
+		nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte(header+"X,-,none,\n"))
+		if series, err := p.Daily(t.Context(), "X.NS", 9); err != nil || series.Notes != nil {
+			t.Errorf("%q, %v", series.Notes, err)
+		}
+		nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte(header+"X,-,split,5:1\n"))
+		_, err = p.Daily(t.Context(), "X.NS", 9)
+		wantFault(t, err, market.CodeBadData, "actions.csv:2", `the ex-date "-"`)
+	})
 	t.Run("before the window", func(t *testing.T) {
 		dir, _ := crossing(t, 100, 100)
 		nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte(exchange+"X,X Limited,EQ,Bonus Issue,10,10-Jul-2024\n"))

@@ -29,7 +29,8 @@ type client struct {
 	http    *http.Client
 	limiter market.Limiter
 	breaker *gobreaker.CircuitBreaker[[]byte]
-	decoder *decoder // its symbols are the archive's, so that checking a file costs no second numbering
+	series  []string
+	own     bool // whether http is this client's alone
 	dir     string
 	minRows int
 	now     func() time.Time
@@ -39,13 +40,17 @@ type client struct {
 	halt    func(time.Duration) // hears of pauses; set before the first request
 }
 
-func newClient(cfg Config, d *decoder) *client {
+func newClient(cfg Config) *client {
 	c := &client{
-		base: strings.TrimSuffix(cfg.BaseURL, "/"), http: cfg.HTTP, limiter: cfg.Limiter, decoder: d,
+		base: strings.TrimSuffix(cfg.BaseURL, "/"), http: cfg.HTTP, limiter: cfg.Limiter, series: cfg.Series,
 		dir: cfg.Dir, minRows: cfg.MinRows, now: cfg.Now, retry: retryBase,
 	}
 	if c.http == nil {
-		c.http = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c.own = true
+		c.http = &http.Client{
+			Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, IdleConnTimeout: requestTime},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	c.breaker = gobreaker.NewCircuitBreaker[[]byte](gobreaker.Settings{
 		Name:        providerName,
@@ -67,6 +72,13 @@ func newClient(cfg Config, d *decoder) *client {
 		IsExcluded: func(err error) bool { return errors.Is(err, errNoGrant) || isLimited(err) },
 	})
 	return c
+}
+
+// close gives up the connections that are kept for later requests.
+func (c *client) close() {
+	if c.own {
+		c.http.CloseIdleConnections()
+	}
 }
 
 // errNoGrant marks a request that the limiter did not grant.
@@ -204,7 +216,7 @@ func (c *client) verify(data []byte, d date) error {
 	if err != nil {
 		return err
 	}
-	content, err := c.decoder.decode(text, d)
+	content, err := newDecoder(c.series).decode(text, d) // what is refused leaves nothing in the archive's
 	if err != nil {
 		return err
 	}
@@ -218,10 +230,35 @@ func (c *client) verify(data []byte, d date) error {
 	return nil
 }
 
+// removeParts removes what processes that were killed had begun to write.
+func removeParts(dir string) error {
+	names, err := filepath.Glob(filepath.Join(escape(dir), ".*"+partSuffix))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if info, err := os.Lstat(name); err != nil || !info.Mode().IsRegular() || time.Since(info.ModTime()) < partAge {
+			continue
+		}
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// escape makes a folder's name one that a pattern matches as it stands.
+func escape(dir string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(dir)
+}
+
+// partSuffix ends the names of files that are being written.
+const partSuffix = ".part"
+
 // writeFile puts a file into the folder as a whole or not at all.
 func writeFile(dir, name string, data []byte) (err error) {
 	// Two programs may fetch one file: each writes beside under a name of its own.
-	beside := filepath.Join(dir, fmt.Sprintf(".%s.%08x.part", name, rand.Uint32()))
+	beside := filepath.Join(dir, fmt.Sprintf(".%s.%08x%s", name, rand.Uint32(), partSuffix))
 	file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err

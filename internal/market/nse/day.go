@@ -80,7 +80,8 @@ func unpack(data []byte) (string, error) {
 	}
 	var file *zip.File
 	for _, candidate := range archive.File {
-		if strings.HasSuffix(strings.ToLower(candidate.Name), ".csv") {
+		// A Mac's archiver adds an entry of its own for each file.
+		if strings.HasSuffix(strings.ToLower(candidate.Name), ".csv") && !strings.HasPrefix(candidate.Name, "__MACOSX/") {
 			if file != nil {
 				return "", errors.New("the zip archive holds several CSV files")
 			}

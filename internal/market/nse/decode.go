@@ -87,6 +87,12 @@ type decoder struct {
 	symbols, isins *symbols
 }
 
+func newDecoder(series []string) *decoder {
+	d := &decoder{series: series, symbols: newSymbols(), isins: newSymbols()}
+	d.isins.id("", legalISIN)
+	return d
+}
+
 // decoding is one file on its way.
 type decoding struct {
 	*decoder
@@ -118,10 +124,11 @@ func (d *decoder) decode(text string, day date) (*content, error) {
 		}
 		if fields = split(fields[:0], record); len(fields) != f.width {
 			f.torn(fields, line)
-			continue
-		}
-		if err := f.take(fields, line); err != nil {
+		} else if err := f.take(fields, line); err != nil {
 			return nil, err
+		}
+		if len(f.bad)+len(f.broken) > maxBadRows {
+			return nil, fault{line, fmt.Sprintf("more than %d unreadable rows", maxBadRows)}
 		}
 	}
 	f.rows = slices.Clone(f.rows) // without what append set aside: it is kept for long
@@ -172,9 +179,11 @@ func (f *decoding) locate(header string) error {
 func (f *decoding) torn(fields []string, line int) {
 	reason := fmt.Sprintf("%d fields instead of %d", len(fields), f.width)
 	if at := f.places[columnSymbol]; at < len(fields) && f.places[columnSeries] < len(fields) {
-		if rank := slices.Index(f.series, fields[f.places[columnSeries]]); rank >= 0 && fields[at] != "" {
-			f.spoil(f.symbols.id(fields[at]), rank, fault{line, reason})
-			return
+		if rank := slices.Index(f.series, fields[f.places[columnSeries]]); rank >= 0 {
+			if id, ok := f.symbols.id(fields[at], legalSymbol); ok {
+				f.spoil(id, rank, fault{line, reason})
+				return
+			}
 		}
 	}
 	f.broken = append(f.broken, fault{line, reason})
@@ -197,7 +206,10 @@ func (f *decoding) take(fields []string, line int) error {
 		f.broken = append(f.broken, fault{line, "the symbol is empty"})
 		return nil
 	}
-	id := f.symbols.id(name)
+	id, ok := f.symbols.id(name, legalSymbol)
+	if !ok {
+		return f.unnumbered(line)
+	}
 	numbers, volume, err := f.numbers(fields)
 	if err != nil {
 		f.spoil(id, rank, fault{line, err.Error()})
@@ -211,6 +223,15 @@ func (f *decoding) take(fields []string, line int) error {
 	}
 	f.keep(id, rank, numbers, row{volume: volume, line: uint32(line), isin: f.isin(fields)})
 	return nil
+}
+
+// unnumbered is about a symbol that has no number: it is none that anybody can
+// ask for, or there are too many.
+func (f *decoding) unnumbered(line int) error {
+	if f.symbols.len() < maxSymbols {
+		return nil
+	}
+	return fault{line, fmt.Sprintf("the archive's files hold more than %d different symbols", maxSymbols)}
 }
 
 // dated holds a row's date against the file's.
@@ -234,9 +255,11 @@ func (f *decoding) dated(text string, line int) error {
 
 func (f *decoding) isin(fields []string) uint32 {
 	if at := f.places[columnISIN]; at >= 0 {
-		return f.isins.id(fields[at])
+		if id, ok := f.isins.id(fields[at], legalISIN); ok {
+			return id
+		}
 	}
-	return f.isins.id("")
+	return 0 // the number of none, see newDecoder
 }
 
 func (f *decoding) numbers(fields []string) (p prices, volume float64, err error) {

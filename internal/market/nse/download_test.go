@@ -426,3 +426,27 @@ func TestALimiterThatRefuses(t *testing.T) {
 		t.Errorf("%d requests without a grant", len(e.Requests()))
 	}
 }
+
+// What a killed process was writing is removed at the next start; what another
+// is writing now is not.
+func TestLeftPartsAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	old, fresh, other := ".a.csv.zip.0000abcd.part", ".b.csv.zip.0000abcd.part", "notes.part"
+	for _, name := range []string{old, fresh, other} {
+		nsetest.Write(t, filepath.Join(dir, name), nil)
+	}
+	yesterday := time.Now().Add(-24 * time.Hour)
+	for _, name := range []string{old, other} {
+		if err := os.Chtimes(filepath.Join(dir, name), yesterday, yesterday); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(t, nse.Config{Dir: dir})
+	if names := files(t, dir); len(names) != 3 {
+		t.Errorf("a folder that is only read holds %q", names)
+	}
+	open(t, nse.Config{Dir: dir, Download: true, Limiter: &free{}, Now: time.Now})
+	if names := files(t, dir); !slices.Equal(names, []string{fresh, other}) {
+		t.Errorf("%q", names)
+	}
+}

@@ -32,7 +32,7 @@ func Hasten(p *Provider) { p.queue.client.retry = time.Millisecond }
 // Decode reads the text of a daily file and returns how many shares it keeps,
 // how many rows are faulty, and whether an error names its line.
 func Decode(text string, session time.Time) (kept, faulty int, err error) {
-	d := decoder{series: []string{"EQ", "BE"}, symbols: newSymbols(), isins: newSymbols()}
+	d := newDecoder([]string{"EQ", "BE"})
 	c, err := d.decode(text, dateOf(session))
 	if err != nil {
 		return 0, 0, err
@@ -71,3 +71,6 @@ func Line(err error) int {
 	line, _ := lineOf(err)
 	return line
 }
+
+// Symbols is how many symbols a provider has met.
+func Symbols(p *Provider) int { return p.decoder.symbols.len() }

@@ -1,6 +1,7 @@
 package nse_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,5 +119,33 @@ func TestFaultsOfFilesStopWhoeverNeedsThem(t *testing.T) {
 				t.Errorf("after the repair: %d bars, %v", len(series.Bars), err)
 			}
 		})
+	}
+}
+
+// A file of torn rows is garbage, and leaves nothing behind: neither symbols nor
+// memory.
+func TestAFileOfTornRows(t *testing.T) {
+	dir := t.TempDir()
+	text := "SYMBOL,SERIES,OPEN,HIGH,LOW,CLOSE,LAST,PREVCLOSE,TOTTRDQTY,TOTTRDVAL,TIMESTAMP,TOTALTRADES,ISIN,\nX,EQ,100,102,98,101,101,99,1000,1,05-JUL-2024,1,I,\n"
+	for _, symbol := range []string{"bad symbol", strings.Repeat("A", 40)} { // of nobody
+		text += symbol + ",EQ,x\n"
+	}
+	write := func(text string) {
+		nsetest.Write(t, filepath.Join(dir, "cm05JUL2024bhav.csv"), []byte(text))
+	}
+	write(text)
+	p := open(t, nse.Config{Dir: dir})
+	if _, err := p.Daily(t.Context(), "X.NS", 1); err != nil || nse.Symbols(p) != 1 {
+		t.Errorf("%d symbols, %v", nse.Symbols(p), err)
+	}
+	for i := range 5000 {
+		text += fmt.Sprintf("S%d,EQ\n", i)
+	}
+	write(text)
+	p = open(t, nse.Config{Dir: dir})
+	_, err := p.Daily(t.Context(), "X.NS", 1)
+	wantFault(t, err, market.CodeBadData, "cm05JUL2024bhav.csv:1003", "more than 1000 unreadable rows")
+	if n := nse.Symbols(p); n > 1001 {
+		t.Errorf("%d symbols are kept", n)
 	}
 }

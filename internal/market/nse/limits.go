@@ -22,6 +22,11 @@ const (
 	maxFileBytes = 32 << 20
 	// maxRows is the most shares of one day; the exchange lists about 3,000.
 	maxRows = 60_000
+	// maxSymbols is how many different symbols an archive may have: the exchange
+	// has listed fewer than 10,000 in twenty years.
+	maxSymbols = 100_000
+	// maxBadRows is how many unreadable rows a day may have and be more than garbage.
+	maxBadRows = 1000
 	// maxFiles is the most entries of the folder that are looked at: more than
 	// a century of sessions.
 	maxFiles = 50_000
@@ -82,8 +87,12 @@ const (
 	// failureHold is how long a file that could not be had is not asked for
 	// again: thousands of tickers wait for the same one.
 	failureHold = 20 * time.Second
+	// partAge is how old an unfinished file is that no process writes any more:
+	// writing one takes seconds.
+	partAge = time.Hour
 	// refusedPause is how long everybody who shares the limiter stays away
-	// after a 429 that does not say how long.
+	// after a 429 that does not say how long; it doubles with each refusal of a
+	// request that went out after a pause.
 	refusedPause = time.Minute
 	// maxRefusedPause is the longest pause that a Retry-After header may ask for,
 	// and the longest that a caller is told to stay away.

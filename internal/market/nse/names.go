@@ -98,33 +98,41 @@ func FilePath(session time.Time) string {
 const tickerSuffix = ".NS"
 
 // symbols numbers the symbols (or ISINs) that were met, so that a row holds a
-// number instead of a text. It only grows.
+// number instead of a text. It only grows, up to maxSymbols.
 type symbols struct {
 	mu    sync.RWMutex // guards what follows
 	ids   map[string]uint32
 	texts []string
-	legal []bool // whether the symbol is a ticker's
 }
 
 func newSymbols() *symbols { return &symbols{ids: map[string]uint32{}} }
 
-// id numbers text, from 0.
-func (s *symbols) id(text string) uint32 {
-	if id, ok := s.find(text); ok {
-		return id
+// id numbers text, from 0, if it is known or legal.
+func (s *symbols) id(text string, legal func(string) bool) (id uint32, ok bool) {
+	if id, ok := s.find(text); ok || !legal(text) {
+		return id, ok
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if id, ok := s.ids[text]; ok {
-		return id
+		return id, true
+	}
+	if len(s.texts) == maxSymbols {
+		return 0, false
 	}
 	text = strings.Clone(text) // it is a part of a whole file
-	id := uint32(len(s.texts))
+	id = uint32(len(s.texts))
 	s.ids[text] = id
 	s.texts = append(s.texts, text)
-	s.legal = append(s.legal, market.LegalTicker(text+tickerSuffix))
-	return id
+	return id, true
 }
+
+// legalSymbol reports whether text may be a ticker's symbol: nobody can ask for
+// another.
+func legalSymbol(text string) bool { return market.LegalTicker(text + tickerSuffix) }
+
+// legalISIN reports whether text is as long as one, or is none.
+func legalISIN(text string) bool { return len(text) <= len("INE000000001") }
 
 func (s *symbols) find(text string) (uint32, bool) {
 	s.mu.RLock()
@@ -133,11 +141,11 @@ func (s *symbols) find(text string) (uint32, bool) {
 	return id, ok
 }
 
-// text is what id numbers, and whether it is a ticker's symbol.
-func (s *symbols) text(id uint32) (text string, legal bool) {
+// text is what id numbers.
+func (s *symbols) text(id uint32) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.texts[id], s.legal[id]
+	return s.texts[id]
 }
 
 func (s *symbols) len() int {

@@ -40,7 +40,11 @@ import (
 	"github.com/tapedeck/tapedeck/internal/market"
 )
 
-const providerName = "nse"
+const (
+	providerName = "nse"
+	// fundPrefix is that of the ISINs of funds' units; a company's share has INE.
+	fundPrefix = "INF"
+)
 
 // DefaultBaseURL is the exchange's server of daily files.
 const DefaultBaseURL = "https://nsearchives.nseindia.com"
@@ -54,8 +58,9 @@ type Config struct {
 	Download bool
 	// BaseURL is the server; empty means DefaultBaseURL.
 	BaseURL string
-	// HTTP makes the requests; nil means one without proxies' surprises and
-	// without redirects. Each request has a time limit in any case.
+	// HTTP makes the requests; nil means one of the provider's own, which goes
+	// through the proxy that the environment names and follows no redirects. Each
+	// request has a time limit in any case.
 	HTTP *http.Client
 	// Limiter grants each request; needed with Download. Whoever shares it
 	// shares the rate.
@@ -101,10 +106,10 @@ func New(cfg Config) (*Provider, error) {
 		dir:     cfg.Dir,
 		archive: &archive{calendar: cfg.Calendar, history: cfg.History, now: cfg.Now},
 		actions: &actionFiles{dir: cfg.Dir, named: cfg.ActionsFile},
-		decoder: &decoder{series: cfg.Series, symbols: newSymbols(), isins: newSymbols()},
+		decoder: newDecoder(cfg.Series),
 	}
 	if cfg.Download {
-		p.queue = newQueue(newClient(cfg, p.decoder), cfg)
+		p.queue = newQueue(newClient(cfg), cfg)
 	}
 	v, err := p.view("")
 	if err != nil {
@@ -160,7 +165,10 @@ func (cfg *Config) complete() error {
 		cfg.ActionsFile = path
 	}
 	if cfg.Download {
-		return os.MkdirAll(cfg.Dir, 0o755)
+		if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
+			return err
+		}
+		return removeParts(cfg.Dir)
 	}
 	return nil
 }
@@ -173,6 +181,7 @@ func (p *Provider) Name() string { return providerName }
 func (p *Provider) Close() error {
 	if p.queue != nil {
 		p.queue.close()
+		p.queue.client.close()
 	}
 	return nil
 }
@@ -230,7 +239,8 @@ func unknown(ticker string) error {
 }
 
 // Tickers implements market.Provider: every share that was listed on one of
-// the newest days, sorted, but for the exchange's own test symbols. An empty
+// the newest days, sorted, but for the exchange's own test symbols and for the
+// units of funds (ETFs), which Daily delivers to who names them. An empty
 // archive is CodeNoData.
 func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 	if err := market.ContextError(ctx, ""); err != nil {
@@ -247,15 +257,19 @@ func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 	if len(v.days) == 0 {
 		return nil, &market.Error{Code: market.CodeNoData, Err: fmt.Errorf("the archive holds no daily file such as %s", FileName(p.archive.now()))}
 	}
-	listed := map[uint32]struct{}{}
+	listed, units := map[uint32]struct{}{}, map[uint32]struct{}{}
 	for i := max(0, len(v.days)-recentDays); i < len(v.days); i++ {
 		c, err := v.load(i)
 		if err != nil {
 			return nil, err
 		}
 		for id, place := range c.at {
-			if place > 0 {
-				listed[uint32(id)] = struct{}{}
+			if place == 0 {
+				continue
+			}
+			listed[uint32(id)] = struct{}{}
+			if strings.HasPrefix(p.decoder.isins.text(c.rows[place-1].isin), fundPrefix) {
+				units[uint32(id)] = struct{}{}
 			}
 		}
 		for id := range c.bad {
@@ -264,7 +278,8 @@ func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 	}
 	tickers := []string{}
 	for id := range listed {
-		if symbol, legal := p.decoder.symbols.text(id); legal && !strings.Contains(symbol, "NSETEST") {
+		_, unit := units[id]
+		if symbol := p.decoder.symbols.text(id); !unit && !strings.Contains(symbol, "NSETEST") {
 			tickers = append(tickers, symbol+tickerSuffix)
 		}
 	}

@@ -1,6 +1,8 @@
 package nse_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -345,5 +347,43 @@ func TestBadSettings(t *testing.T) {
 		if _, err := nse.New(cfg); err == nil {
 			t.Errorf("%+v was taken", cfg)
 		}
+	}
+}
+
+// Units of funds are traded in the series of shares: whoever names one gets it,
+// but they are not listed.
+func TestUnitsOfFundsAreNotListed(t *testing.T) {
+	dir := t.TempDir()
+	all := rows("GOLDBEES EQ 60 61 59 60 60 9", "X EQ 10 12 9 11 11 77")
+	all[0].ISIN = "INF204KB17I5"
+	put(t, dir, "2024-07-12", all)
+	p := open(t, nse.Config{Dir: dir})
+	if got, err := p.Tickers(t.Context()); err != nil || !slices.Equal(got, []string{"X.NS"}) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := p.Daily(t.Context(), "GOLDBEES.NS", 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a Mac's archiver adds to a zip archive is no second file.
+func TestAppleDoubleEntriesArePassedOver(t *testing.T) {
+	dir := t.TempDir()
+	var packed bytes.Buffer
+	w := zip.NewWriter(&packed)
+	for name, data := range map[string][]byte{
+		"__MACOSX/._bhav.csv": []byte("\x00\x05\x16\x07"),
+		"bhav.csv":            nsetest.File(friday, rows("X EQ 10 12 9 11 11 77")),
+	} {
+		file, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Write(data)
+	}
+	w.Close()
+	nsetest.Write(t, filepath.Join(dir, nse.FileName(friday)), packed.Bytes())
+	if _, err := open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 1); err != nil {
+		t.Error(err)
 	}
 }

@@ -306,8 +306,8 @@ func (w *walk) warnings() []string {
 func (w *walk) isins() []string {
 	var notes []string
 	for i := 1; i < len(w.found); i++ {
-		before, _ := w.decoder.isins.text(w.found[i-1].isin)
-		after, _ := w.decoder.isins.text(w.found[i].isin)
+		before := w.decoder.isins.text(w.found[i-1].isin)
+		after := w.decoder.isins.text(w.found[i].isin)
 		if before != after && before != "" && after != "" {
 			notes = append(notes, fmt.Sprintf("the ISIN became %s on %s, before it was %s", after, w.found[i].day.date, before))
 		}
