@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,6 +36,7 @@ type client struct {
 	last    atomic.Value // string: how the last request failed
 	trips   atomic.Int64 // how often the breaker has opened since the last success
 	retry   time.Duration
+	pauses  pauses
 	halt    func(time.Duration) // hears of pauses; set before the first request
 }
 
@@ -168,16 +168,20 @@ func (c *client) request(ctx context.Context, d date) ([]byte, error) {
 	request.Header.Set("Accept", "application/zip,application/octet-stream,*/*;q=0.8")
 	request.Header.Set("Accept-Language", "en-US,en;q=0.9")
 	request.Header.Set("Referer", "https://www.nseindia.com/all-reports")
+	sent := c.now()
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusTooManyRequests {
+		c.pauses.answered(sent)
+	}
 	switch {
 	case answer.StatusCode == http.StatusNotFound:
 		return nil, errAbsent
 	case answer.StatusCode == http.StatusTooManyRequests:
-		return nil, c.refused(ctx, d, answer.Header.Get("Retry-After"))
+		return nil, c.refused(ctx, d, sent, answer.Header.Get("Retry-After"))
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
 		return nil, fmt.Errorf("%w: %s", errRefused, answer.Status)
 	case answer.StatusCode != http.StatusOK:
@@ -194,11 +198,8 @@ func (c *client) request(ctx context.Context, d date) ([]byte, error) {
 }
 
 // refused tells everybody who shares the limiter to stay away.
-func (c *client) refused(ctx context.Context, d date, retryAfter string) error {
-	pause := refusedPause
-	if seconds, err := strconv.Atoi(retryAfter); err == nil && seconds > 0 {
-		pause = min(time.Duration(seconds)*time.Second, maxRefusedPause)
-	}
+func (c *client) refused(ctx context.Context, d date, sent time.Time, retryAfter string) error {
+	pause := c.pauses.refused(sent, c.now(), askedPause(retryAfter, c.now()))
 	c.halt(pause)
 	err := fmt.Errorf("the exchange's server asks for fewer requests; none for %s", pause)
 	if pausing := c.limiter.Pause(ctx, providerName, c.now().Add(pause)); pausing != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,6 +186,33 @@ func TestAnswersThatStayBad(t *testing.T) {
 				t.Errorf("paused until %d", paused)
 			}
 		})
+	}
+}
+
+// A refusal may say when it ends as a date, and one that does not is twice as
+// long as the one before.
+func TestPausesOfRefusals(t *testing.T) {
+	date := evening.Add(90 * time.Second).Format(http.TimeFormat)
+	for said, want := range map[string][]time.Duration{
+		"": {time.Minute, 2 * time.Minute, 4 * time.Minute}, "7": {7 * time.Second, 7 * time.Second}, date: {90 * time.Second},
+		"99999999999999": {15 * time.Minute}, "99999": {15 * time.Minute}, "soon": {time.Minute},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", said)
+			w.WriteHeader(http.StatusTooManyRequests)
+		}))
+		clock := evening
+		p := open(t, nse.Config{
+			Dir: t.TempDir(), Download: true, BaseURL: server.URL, Limiter: &free{}, Now: func() time.Time { return clock },
+		})
+		for _, pause := range want {
+			if got := nse.Refused(t.Context(), p, friday); got != pause {
+				t.Errorf("Retry-After %q: %s, want %s", said, got, pause)
+			}
+			clock = clock.Add(pause)
+		}
+		p.Close()
+		server.Close()
 	}
 }
 

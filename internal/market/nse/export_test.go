@@ -1,9 +1,12 @@
 package nse
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/tapedeck/tapedeck/internal/market"
 )
 
 // PurposeRatio is what parsePurpose makes of a PURPOSE, as the notes say it.
@@ -70,6 +73,15 @@ func ParseActions(text string) (factors []float64, err error) {
 func Line(err error) int {
 	line, _ := lineOf(err)
 	return line
+}
+
+// Refused makes one request that is answered with a 429 and returns the pause.
+func Refused(ctx context.Context, p *Provider, session time.Time) time.Duration {
+	_, err := p.queue.client.request(ctx, dateOf(session))
+	if met, ok := errors.AsType[*market.Error](err); ok {
+		return met.RetryAfter
+	}
+	return 0
 }
 
 // Symbols is how many symbols a provider has met.
