@@ -17,10 +17,10 @@ import (
 )
 
 var (
-	// ErrUnknown: no file of the folder holds the strategy; the text names those
+	// ErrUnknown says that no file of the folder holds the strategy; the text names those
 	// that can be chosen.
 	ErrUnknown = errors.New("unknown strategy")
-	// ErrBroken: there is a file, but it holds no valid strategy of its name. It is
+	// ErrBroken says that there is a file, but it holds no valid strategy of its name. It is
 	// what every *FileError unwraps to.
 	ErrBroken = errors.New("broken strategy file")
 )
