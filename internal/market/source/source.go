@@ -5,6 +5,8 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -251,8 +253,18 @@ func (o *opener) yahoo() (market.Provider, error) {
 		return nil, err
 	}
 	return provider(cache.New(opened, cache.Config{
-		Store: o.ports.Cache, Variant: string(adjustment), Settle: yahoo.SettleTime, Calendars: o.calendars, Logger: o.ports.Log,
+		Store: o.ports.Cache, Variant: variant(adjustment, o.settings.YahooURL), Settle: yahoo.SettleTime, Calendars: o.calendars, Logger: o.ports.Log,
 	}))
+}
+
+// variant keeps bars apart that differ by the adjustment, or by the servers that
+// were asked where those are not Yahoo's own: a test's must not serve another.
+func variant(adjustment market.Adjustment, urls []string) string {
+	if len(urls) == 0 || slices.Equal(urls, yahoo.DefaultBaseURLs()) {
+		return string(adjustment)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(urls, " ")))
+	return string(adjustment) + "-" + hex.EncodeToString(sum[:8])
 }
 
 // provider keeps a nil pointer from becoming a provider that is not nil.
