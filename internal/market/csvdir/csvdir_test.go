@@ -80,7 +80,7 @@ func TestFaultsNameFileLineAndReason(t *testing.T) {
 		{"no header", good, market.CodeBadData, "X.csv:1", "no column Date, Open"},
 		{"missing columns", "Date,Open,High,Close\n", market.CodeBadData, "X.csv:1", "no column Low, Volume"},
 		{"column twice", "Date,Open,High,Low,Close,Volume,open\n", market.CodeBadData, "X.csv:1", "column Open stands twice"},
-		{"short row", header + good + "2024-01-03,10,12\n", market.CodeBadData, "X.csv:3", "wrong number of fields"},
+		{"short row", header + good + "2024-01-03,10,12\n", market.CodeBadData, "X.csv:3", "3 fields where the header has 6"},
 		{"torn quote", header + good + "\"2024-01-03,10,12,9,11,100\n", market.CodeBadData, "X.csv:3", "quote"},
 		{"empty cell", header + good + "2024-01-03,10,12,,11,100\n", market.CodeBadData, "X.csv:3", "Low is empty"},
 		{"empty row", header + good + ",,,,,\n", market.CodeBadData, "X.csv:3", "Date is empty"},

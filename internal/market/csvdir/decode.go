@@ -52,6 +52,7 @@ var errNoRows = errors.New("no rows")
 func decode(data []byte) (table, error) {
 	reader := csv.NewReader(newReader(data))
 	reader.ReuseRecord = true
+	reader.FieldsPerRecord = -1 // counted below, to say how many
 	header, err := reader.Read()
 	if errors.Is(err, io.EOF) {
 		return table{}, errNoRows
@@ -64,7 +65,7 @@ func decode(data []byte) (table, error) {
 		line, _ := reader.FieldPos(0)
 		return table{}, &lineError{line, err}
 	}
-	t := table{adjusted: adjusted}
+	t, columns := table{adjusted: adjusted}, len(header)
 	for {
 		record, err := reader.Read()
 		if errors.Is(err, io.EOF) {
@@ -74,6 +75,9 @@ func decode(data []byte) (table, error) {
 			return table{}, syntaxError(err)
 		}
 		line, _ := reader.FieldPos(0)
+		if len(record) != columns {
+			return table{}, &lineError{line, fmt.Errorf("%d fields where the header has %d", len(record), columns)}
+		}
 		if len(t.bars) == maxRows {
 			return table{}, &lineError{line, fmt.Errorf("more than %d rows", maxRows)}
 		}
