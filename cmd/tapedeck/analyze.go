@@ -80,7 +80,7 @@ func submit(ctx context.Context, send func(ctx context.Context, key string) (cli
 	for try := 1; ; try++ {
 		accepted, err := send(ctx, key)
 		if err == nil || try == submitTries || !retriable(err) {
-			return accepted, err
+			return accepted, withFile(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -88,6 +88,16 @@ func submit(ctx context.Context, send func(ctx context.Context, key string) (cli
 		case <-time.After(time.Duration(try) * time.Second):
 		}
 	}
+}
+
+// withFile says of a universe that the server cannot get that a file may stand
+// in for it, which only this program reads.
+func withFile(err error) error {
+	var refused *client.Problem
+	if errors.As(err, &refused) && refused.Code == "universe_unavailable" {
+		return fmt.Errorf("%w, or give --universe @FILE with a ticker per line", err)
+	}
+	return err
 }
 
 // accepted follows a new job to its end, prints what it found and its failures,

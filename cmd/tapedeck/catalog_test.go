@@ -119,7 +119,7 @@ func TestUniversesCommand(t *testing.T) {
 	command(t, "analyze", "--universe=@"+list, server).want(t, exitOK, "TCS.NS", "M&M.NS")
 	wrong := file(t, dir, "wrong.txt", "TCS.NS\nnot a ticker\n\n*\n")
 	command(t, "analyze", "--universe=@"+wrong, server).want(t, exitUsage, wrong+":2:", wrong+":4:")
-	command(t, "analyze", "--universe=@"+filepath.Join(dir, "missing"), server).want(t, exitFailure, "missing")
+	command(t, "analyze", "--universe=@"+filepath.Join(dir, "missing"), server).want(t, exitUsage, "missing", "a ticker per line")
 }
 
 // TestDoctorShowsBrokenStrategies looks at a folder with a broken file.

@@ -67,7 +67,7 @@ func (a *app) warn(text string) {
 func fileTickers(path string) ([]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading --universe: %w", err)
+		return nil, exitError{exitUsage, fmt.Sprintf("--universe cannot be used: %v; after the @ comes a file with a ticker per line", err)}
 	}
 	defer file.Close()
 	tickers, err := universe.ParseFile(file, path)

@@ -82,7 +82,7 @@ func TestNoPartialUniverse(t *testing.T) {
 	r := newRig(t, change)
 	e.count.Store(250) // cut off
 	answer := r.post("/api/v1/jobs", `{"universe":"nifty500"}`).want(http.StatusServiceUnavailable)
-	if detail := answer.text("detail"); answer.text("code") != "universe_unavailable" || !strings.Contains(detail, "250") || !strings.Contains(detail, "@FILE") || answer.Header.Get("Retry-After") == "" {
+	if detail := answer.text("detail"); answer.text("code") != "universe_unavailable" || !strings.Contains(detail, "250") || strings.Contains(detail, "@FILE") || !strings.Contains(detail, "nifty50") || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("%s", answer.Body)
 	}
 	r.get("/api/v1/universes/nifty500").want(http.StatusServiceUnavailable)

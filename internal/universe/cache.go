@@ -37,20 +37,21 @@ func (s *Source) load(name string) (copied, error) {
 		return kept, nil
 	}
 	path := s.path(name)
+	shown := filepath.Base(path) // what is said of it is told over HTTP: where the folder is concerns nobody there
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return copied{}, err
 	}
-	tickers, err := ParseFile(bytes.NewReader(data), path)
+	tickers, err := ParseFile(bytes.NewReader(data), shown)
 	if err != nil {
 		return copied{}, err
 	}
-	kept := copied{source: "the file " + path, tickers: tickers}
+	kept := copied{source: "the file " + shown, tickers: tickers}
 	for line := range bytes.Lines(data) {
 		text := strings.TrimSpace(string(line))
 		if at, ok := strings.CutPrefix(text, fetchedLine); ok {
 			if kept.fetched, err = time.Parse(time.RFC3339, at); err != nil {
-				return copied{}, fmt.Errorf("%s: the time of fetching: %w", path, err)
+				return copied{}, fmt.Errorf("%s: the time of fetching: %w", shown, err)
 			}
 		}
 		if source, ok := strings.CutPrefix(text, sourceLine); ok {

@@ -172,7 +172,7 @@ func (s *Source) Tickers(ctx context.Context, name string) (List, error) {
 	for _, info := range s.Names() {
 		known = append(known, info.Name)
 	}
-	return List{}, fmt.Errorf("%w %q; known are %s, and @FILE for a file of your own", ErrUnknown, name, strings.Join(known, ", "))
+	return List{}, fmt.Errorf("%w %q; known are %s", ErrUnknown, name, strings.Join(known, ", "))
 }
 
 // provided returns what the provider lists; for nse, that on NSE, or the
@@ -227,19 +227,26 @@ func (s *Source) published(ctx context.Context, l list) (List, error) {
 	case ctx.Err() != nil:
 		return List{}, fmt.Errorf("fetching %s: %w", l.name, ctx.Err())
 	}
-	if !errors.Is(loadErr, fs.ErrNotExist) {
-		err = errors.Join(err, fmt.Errorf("and the copy at hand cannot be read: %w", loadErr))
-	}
-	return List{}, fmt.Errorf("%w: %s: %w; %s", ErrUnavailable, l.name, err, s.advice(l))
+	return List{}, s.unavailable(l, err, loadErr)
 }
 
-// advice says what to do without a list.
-func (s *Source) advice(l list) string {
-	text := "try again later, name a built-in universe such as nifty50, or give @FILE with a ticker per line"
+// unavailable is the error of a list that could neither be fetched nor read. It
+// goes to whoever asked, perhaps over HTTP; where the folder is concerns who runs
+// this, and stands in the log.
+func (s *Source) unavailable(l list, err, loadErr error) error {
+	attrs := []any{"universe", l.name, "err", err}
 	if s.cfg.Dir != "" {
-		text += "; a list that you put into " + s.path(l.name) + " is used as well"
+		attrs = append(attrs, "file", s.path(l.name))
 	}
-	return text
+	if !errors.Is(loadErr, fs.ErrNotExist) {
+		if place, ok := errors.AsType[*fs.PathError](loadErr); ok {
+			loadErr = place.Err
+		}
+		attrs = append(attrs, "copy", loadErr)
+		err = fmt.Errorf("%w, and the copy at hand cannot be read: %w", err, loadErr)
+	}
+	s.cfg.Log.Warn("a list is not available; one that is put into its file is used as well", attrs...)
+	return fmt.Errorf("%w: %s: %w; try again later, or name a built-in universe such as nifty50", ErrUnavailable, l.name, err)
 }
 
 // refresh fetches a list and keeps it, once for all who wait. It fails at once

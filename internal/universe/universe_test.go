@@ -1,9 +1,11 @@
 package universe_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -70,7 +72,7 @@ func (c *clock) now() time.Time       { return time.Unix(c.at.Load(), 0) }
 func (c *clock) add(by time.Duration) { c.at.Add(int64(by / time.Second)) }
 
 func open(e *exchange, dir string, c *clock) *universe.Source {
-	return universe.Open(universe.Config{Dir: dir, NSEURL: e.URL, NASDAQURL: e.URL + "/dynamic/SymDir/", Now: c.now, HTTP: &http.Client{Timeout: 300 * time.Millisecond}})
+	return universe.Open(universe.Config{Dir: dir, NSEURL: e.URL, NASDAQURL: e.URL + "/dynamic/SymDir/", Now: c.now, HTTP: &http.Client{Timeout: time.Minute}})
 }
 
 func must(t *testing.T, s *universe.Source, name string) universe.List {
@@ -178,7 +180,12 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			e, c, dir := newExchange(t), newClock(), t.TempDir()
 			e.does(fault.do)
-			_, err := open(e, dir, c).Tickers(t.Context(), "nifty500")
+			patience := time.Minute
+			if name == "slow" { // whatever it is that takes so long, it is a timeout
+				patience = 300 * time.Millisecond
+			}
+			faulty := universe.Open(universe.Config{Dir: dir, NSEURL: e.URL, Now: c.now, HTTP: &http.Client{Timeout: patience}})
+			_, err := faulty.Tickers(t.Context(), "nifty500")
 			if !errors.Is(err, universe.ErrUnavailable) || !strings.Contains(err.Error(), fault.want) || !strings.Contains(err.Error(), "name a built-in universe") {
 				t.Fatalf("without a copy: %v; want %q", err, fault.want)
 			}
@@ -187,12 +194,11 @@ func TestFaults(t *testing.T) {
 			}
 
 			e.answers(index(500))
-			s := open(e, dir, c)
-			good := must(t, s, "nifty500")
+			good := must(t, open(e, dir, c), "nifty500")
 			before := read(t, filepath.Join(dir, "nifty500.txt"))
 			c.add(72 * time.Hour)
 			e.does(fault.do)
-			old := must(t, s, "nifty500")
+			old := must(t, faulty, "nifty500")
 			if old.Date != "2026-11-25" || !slices.Equal(old.Tickers, good.Tickers) {
 				t.Errorf("the copy is not served: %d of %s", len(old.Tickers), old.Date)
 			}
@@ -307,16 +313,26 @@ func TestFileOfTheUser(t *testing.T) {
 	if err := os.WriteFile(path, []byte("TCS.NS\nINFY.NS\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := universe.Open(universe.Config{Dir: dir, NSEURL: e.URL})
+	var log bytes.Buffer
+	s := universe.Open(universe.Config{Dir: dir, NSEURL: e.URL, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	list := must(t, s, "nifty200")
-	if diff := cmp.Diff([]string{"TCS.NS", "INFY.NS"}, list.Tickers); diff != "" || list.Warning != "" || !strings.Contains(list.Origin, path) {
+	if diff := cmp.Diff([]string{"TCS.NS", "INFY.NS"}, list.Tickers); diff != "" || list.Warning != "" || !strings.HasSuffix(list.Origin, "from the file nifty200.txt") {
 		t.Errorf("%s, %+v", diff, list)
 	}
 	if err := os.WriteFile(path, []byte("TCS.NS\n*\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Tickers(t.Context(), "nifty200"); !errors.Is(err, universe.ErrUnavailable) || !strings.Contains(err.Error(), "nifty200.txt:2: ") {
+	if _, err := s.Tickers(t.Context(), "nifty200"); !errors.Is(err, universe.ErrUnavailable) || !strings.Contains(err.Error(), "nifty200.txt:2: ") || strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "@FILE") {
 		t.Errorf("broken copy: %v", err)
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Tickers(t.Context(), "nifty200"); !errors.Is(err, universe.ErrUnavailable) || strings.Contains(err.Error(), dir) {
+		t.Errorf("a copy that cannot be opened: %v", err)
+	}
+	if !strings.Contains(log.String(), "file="+path) { // who runs this is told where to put one
+		t.Errorf("the log does not say where the file is: %s", log.String())
 	}
 }
 
@@ -375,7 +391,7 @@ func TestUnknownNamesTheChoices(t *testing.T) {
 	e := newExchange(t)
 	for _, name := range []string{"", "nifty", "NIFTY50", "../nifty50", "nifty50\x00"} {
 		_, err := open(e, t.TempDir(), newClock()).Tickers(t.Context(), name)
-		if !errors.Is(err, universe.ErrUnknown) || !strings.Contains(err.Error(), "dow30, nasdaq100, nasdaq_listed, nifty100, ") || !strings.Contains(err.Error(), "@FILE") {
+		if !errors.Is(err, universe.ErrUnknown) || !strings.Contains(err.Error(), "dow30, nasdaq100, nasdaq_listed, nifty100, ") || strings.Contains(err.Error(), "@FILE") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
