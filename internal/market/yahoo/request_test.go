@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,7 +21,6 @@ import (
 // What a server answers time and again is told as what it is, after as many
 // requests as make sense; what it answers once and not again is not noticed.
 func TestFaults(t *testing.T) {
-	quick := func(c *yahoo.Config) { c.RequestTime = 200 * time.Millisecond }
 	for _, c := range []struct {
 		kind     yahootest.Kind
 		code     market.Code
@@ -38,7 +37,6 @@ func TestFaults(t *testing.T) {
 		{yahootest.Truncated, market.CodeUnavailable, "reading the answer: unexpected EOF", 3},
 		{yahootest.Reset, market.CodeUnavailable, "", 3},
 		{yahootest.Huge, market.CodeUnavailable, "above 8388608 bytes", 3},
-		{yahootest.Hang, market.CodeTimeout, "no answer within 200ms", 3},
 		{yahootest.RateLimited, market.CodeRateLimited, "refused with 429: Edge: Too Many Requests", 3},
 		{yahootest.Denied, market.CodeRateLimited, "refused with 999", 3},
 		{yahootest.Redirect, market.CodeUnavailable, "status 302 to https://consent.yahoo.com, which is not followed", 3},
@@ -50,11 +48,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(string(c.kind), func(t *testing.T) {
 			s := yahootest.New(t, yahootest.Config{Now: fixed(friday), Plan: []yahootest.Fault{{Kind: c.kind}}})
-			edit := func(c *yahoo.Config) {}
-			if c.kind == yahootest.Hang {
-				edit = quick
-			}
-			_, err := open(t, friday, edit, s.URL).Daily(t.Context(), "M&M.NS", 10)
+			_, err := open(t, friday, nil, s.URL).Daily(t.Context(), "M&M.NS", 10)
 			fault := wantError(t, err, c.code, c.says)
 			if fault.Ticker != "M&M.NS" || fault.Where != s.URL+"/v8/finance/chart/M&M.NS" {
 				t.Errorf("about %q at %q", fault.Ticker, fault.Where)
@@ -69,7 +63,7 @@ func TestFaults(t *testing.T) {
 				return
 			}
 			s = yahootest.New(t, yahootest.Config{Now: fixed(friday), Plan: []yahootest.Fault{{Last: 1, Kind: c.kind}}})
-			if got := bars(t, open(t, friday, edit, s.URL), "M&M.NS", 10); len(got.Bars) != 10 || got.Warnings != nil || got.Notes != nil {
+			if got := bars(t, open(t, friday, nil, s.URL), "M&M.NS", 10); len(got.Bars) != 10 || got.Warnings != nil || got.Notes != nil {
 				t.Errorf("after one fault: %d bars, %q, %q", len(got.Bars), got.Warnings, got.Notes)
 			}
 			if n := s.Calls("M&M.NS"); n != 2 {
@@ -279,42 +273,64 @@ func code(err error) market.Code {
 	return ""
 }
 
+// A server that is silent is asked three times, and one silence is not noticed.
+func TestHang(t *testing.T) {
+	for silent, want := range map[int]int{99: 3, 1: 2} {
+		host := &script{}
+		host.answer = func() *http.Response {
+			if len(host.asked) <= silent {
+				return nil
+			}
+			return fine()
+		}
+		bubble(t, func(t *testing.T, p *yahoo.Provider, _ *recorder) {
+			err := daily(t, p)
+			if silent > 2 {
+				wantError(t, err, market.CodeTimeout, "no answer within 12s")
+			} else if err != nil {
+				t.Error(err)
+			}
+			if len(host.asked) != want {
+				t.Errorf("%d requests, want %d", len(host.asked), want)
+			}
+		}, host)
+	}
+}
+
 // A caller whose time is over is told so, one whose time would be over before
 // the next try is told why another would be needed.
 func TestCallersEnd(t *testing.T) {
-	s := yahootest.New(t, yahootest.Config{Now: fixed(friday), Plan: []yahootest.Fault{
-		{Symbol: "HANGS", Kind: yahootest.Hang}, {Symbol: "FAILS", Kind: yahootest.ServerError},
-	}})
-	p := open(t, friday, func(c *yahoo.Config) { c.RetryWait = time.Hour }, s.URL)
-	within, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err := p.Daily(within, "FAILS", 1)
-	wantError(t, err, market.CodeUnavailable, "status 500")
-	if within.Err() != nil {
-		t.Error("it waited for a try that would have come too late")
-	}
-	_, err = p.Daily(within, "HANGS", 1)
-	if wantError(t, err, market.CodeTimeout, ""); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("%v does not wrap the context's error", err)
-	}
-	stopped, stop := context.WithCancel(t.Context())
-	asked := s.Calls("FAILS")
-	done := make(chan error, 1)
-	go func() {
-		_, err := p.Daily(stopped, "FAILS", 1)
-		done <- err
-	}()
-	for s.Calls("FAILS") == asked {
-		runtime.Gosched()
-	}
-	stop()
-	err = <-done
-	if wantError(t, err, market.CodeTimeout, ""); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v does not wrap the context's error", err)
-	}
-	if a, b := s.Calls("FAILS"), s.Calls("HANGS"); a != 2 || b != 1 {
-		t.Errorf("%d and %d requests, want one for each call", a, b)
-	}
+	host := &script{answer: broken}
+	bubble(t, func(t *testing.T, p *yahoo.Provider, _ *recorder) {
+		within, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // the second try is half a second away at least
+		defer cancel()
+		_, err := p.Daily(within, "X", 1)
+		wantError(t, err, market.CodeUnavailable, "status 500")
+		if within.Err() != nil {
+			t.Error("it waited for a try that would have come too late")
+		}
+		host.answer = func() *http.Response { return nil }
+		_, err = p.Daily(within, "X", 1)
+		if wantError(t, err, market.CodeTimeout, ""); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v does not wrap the context's error", err)
+		}
+		host.answer = broken
+		stopped, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			_, err := p.Daily(stopped, "X", 1)
+			done <- err
+		}()
+		synctest.Wait() // it waits for its second try
+		stop()
+		err = <-done
+		if wantError(t, err, market.CodeTimeout, ""); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v does not wrap the context's error", err)
+		}
+		if len(host.asked) != 3 {
+			t.Errorf("%d requests, want one for each call", len(host.asked))
+		}
+	}, host)
 }
 
 // Names of tools alone are refused; ours is not, whatever else is.
