@@ -5,6 +5,7 @@ package eventstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -151,7 +152,9 @@ func (t *Tape) WaitDone(subscriber Subscriber) {
 		consumer, err := t.js.Consumer(ctx, events.StreamName, subscriber.User)
 		if err == nil {
 			info := consumer.CachedInfo()
-			if waiting = info.NumPending + uint64(info.NumAckPending); waiting == 0 {
+			waiting = info.NumPending + uint64(info.NumAckPending)
+			var last uint64
+			if last, err = t.lastFor(ctx, info.Config); err == nil && waiting == 0 && info.AckFloor.Stream >= last {
 				return
 			}
 		}
@@ -161,6 +164,34 @@ func (t *Tape) WaitDone(subscriber Subscriber) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// lastFor is the sequence of the last event that a consumer is for, 0 if there
+// is none. A consumer learns of what is published a moment later, and counts
+// nothing as waiting until then.
+func (t *Tape) lastFor(ctx context.Context, config jetstream.ConsumerConfig) (last uint64, err error) {
+	stream, err := t.js.Stream(ctx, events.StreamName)
+	if err != nil {
+		return 0, err
+	}
+	filters := config.FilterSubjects
+	if config.FilterSubject != "" {
+		filters = []string{config.FilterSubject}
+	}
+	if len(filters) == 0 {
+		return stream.CachedInfo().State.LastSeq, nil
+	}
+	for _, filter := range filters {
+		message, err := stream.GetLastMsgForSubject(ctx, filter)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		last = max(last, message.Sequence)
+	}
+	return last, nil
 }
 
 // Restart stops the server and starts it again with what it had stored, at

@@ -28,9 +28,10 @@ func TestJobIsRecordedAndAnnounced(t *testing.T) {
 	if diff := cmp.Diff(&events.JobCompleted{JobID: "j1", Status: events.StatusCompleted, Total: 2, Analyzed: 1, Failed: 1}, announcement.Data); diff != "" {
 		t.Error(diff)
 	}
-	if s := r.Status(); s.Role != recorder.RoleLeading || s.Position.Seq != 5 || s.Lag != 0 || s.Err != nil {
-		t.Errorf("status %+v", s)
-	}
+	await(t, "the status of the last commit, which a reader may see first", func() bool {
+		s := r.Status()
+		return s.Role == recorder.RoleLeading && s.Position.Seq == 5 && s.Lag == 0 && s.Err == nil
+	})
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
