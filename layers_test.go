@@ -34,12 +34,13 @@ var layers = []layer{
 	// The pure core: no clock, no goroutine, no I/O but the providers' own.
 	{pkg: "internal/ticker"},
 	{pkg: "internal/calendar"},
-	{pkg: "internal/strategy"},
+	{pkg: "internal/number"},
+	{pkg: "internal/strategy", own: []string{"internal/number"}},
 	{pkg: "internal/strategy/folder", own: []string{"internal/strategy"}},
 	{pkg: "internal/indicator"},
-	{pkg: "internal/analysis", own: []string{"internal/indicator", "internal/market", "internal/strategy", "internal/ticker"}},
-	{pkg: "internal/backtest", own: []string{"internal/analysis", "internal/backtest/measure", "internal/market", "internal/strategy"}},
-	{pkg: "internal/backtest/measure"},
+	{pkg: "internal/analysis", own: []string{"internal/indicator", "internal/market", "internal/number", "internal/strategy", "internal/ticker"}},
+	{pkg: "internal/backtest", own: []string{"internal/analysis", "internal/backtest/measure", "internal/market", "internal/number", "internal/strategy"}},
+	{pkg: "internal/backtest/measure", own: []string{"internal/number"}},
 	{pkg: "internal/market", own: []string{"internal/ticker"}},
 	{pkg: "internal/market/lru"},
 	{pkg: "internal/market/shared", own: []string{"internal/market", "internal/market/limit", "internal/stream"}},
@@ -76,7 +77,7 @@ var layers = []layer{
 	{pkg: "internal/recorder", own: []string{"events", "internal/store", "internal/stream", "internal/ticker"}, libs: []string{nats}},
 	{pkg: "internal/reconciler", own: []string{"events", "internal/store", "internal/stream"}},
 	{pkg: "internal/live", own: []string{"events", "internal/store", "internal/stream"}},
-	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/backtest/measure", "internal/live", "internal/store", "internal/strategy/...", "internal/stream", "internal/ticker", "internal/universe"}, libs: []string{fiber}},
+	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/backtest/measure", "internal/live", "internal/number", "internal/store", "internal/strategy/...", "internal/stream", "internal/ticker", "internal/universe"}, libs: []string{fiber}},
 	{pkg: "internal/api/ui"},
 
 	// The HTTP API from outside, for the commands of users.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/indicator"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/number"
 )
 
 // columns are a series' bars as the kernels read them, and the figures of the
@@ -221,15 +222,7 @@ func (c *columns) moved() bool {
 
 // last returns the last value of a kernel's result, never -0.
 func last(values []float64) float64 {
-	return positiveZero(values[len(values)-1])
-}
-
-// positiveZero turns -0 into 0, so that equal reports have equal texts.
-func positiveZero(x float64) float64 {
-	if x == 0 {
-		return 0
-	}
-	return x
+	return number.PositiveZero(values[len(values)-1])
 }
 
 // unit clamps x to 0..1.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/analysis"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/number"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -110,10 +111,10 @@ func checkReport(t interface{ Fatalf(string, ...any) }, r analysis.Report, p ana
 // checkPlan fails t unless the plan is one that can be traded, or none.
 func checkPlan(t interface{ Fatalf(string, ...any) }, r analysis.Report, p analysis.Params) {
 	plan := r.Plan
-	risk := math.Abs(plan.Entry - plan.Stop)
+	risk := number.Apart(plan.Entry, plan.Stop)
 	rising, falling := plan.Stop < plan.Entry && plan.Entry < plan.Target, plan.Target < plan.Entry && plan.Entry < plan.Stop
 	buy, sell := r.Verdict == analysis.Buy || r.Verdict == analysis.StrongBuy, r.Verdict == analysis.Sell || r.Verdict == analysis.StrongSell
-	ok := math.Min(plan.Stop, plan.Target) > 0 && math.Abs(plan.RiskReward-math.Abs(plan.Target-plan.Entry)/risk) < 1e-12
+	ok := math.Min(plan.Stop, plan.Target) > 0 && math.Abs(plan.RiskReward-number.Apart(plan.Target, plan.Entry)/risk) < 1e-12*plan.RiskReward
 	switch plan.Side {
 	case analysis.SideBuy:
 		ok = ok && buy && rising

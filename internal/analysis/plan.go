@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/tapedeck/tapedeck/internal/number"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -162,20 +163,16 @@ func (p *Plan) impossible(direction float64) string {
 }
 
 func (p *Plan) riskReward() float64 {
-	return math.Abs(p.Target-p.Entry) / math.Abs(p.Entry-p.Stop)
+	return number.Apart(p.Target, p.Entry) / number.Apart(p.Entry, p.Stop)
 }
 
 // size sets the whole shares that neither lose more than the risk allows, nor
 // exceed the position limit or the capital, and the amounts that follow.
 func (p *Plan) size(params Params) {
-	risk := math.Abs(p.Entry - p.Stop)
+	risk := number.Apart(p.Entry, p.Stop)
 	mayLose := params.Capital * params.RiskPercent / 100
 	mayTake := math.Min(params.Capital*params.PositionLimitPercent/100, params.Capital)
-	shares := math.Floor(math.Min(math.Min(mayLose/risk, mayTake/p.Entry), maxSize))
-	// The quotient may have been rounded up to a whole number.
-	for shares > 0 && (shares*risk > mayLose || shares*p.Entry > mayTake) {
-		shares--
-	}
+	shares := math.Min(number.Fits(mayLose, risk, maxSize), number.Fits(mayTake, p.Entry, maxSize))
 	p.Size = int64(shares)
 	p.RiskAmount, p.Value = shares*risk, shares*p.Entry
 }

@@ -264,3 +264,17 @@ func TestSizeIsNotRoundedUp(t *testing.T) {
 		t.Error("no quotient was rounded up; the test shows nothing")
 	}
 }
+
+// TestSizeWithoutNoise: 100.1 less 98.1 is 2, not a hair below or above, so that
+// the size is what is worked out by hand, and what is lost at the stop too.
+func TestSizeWithoutNoise(t *testing.T) {
+	p := analysis.Params{Capital: 1_000_000, RiskPercent: 0.2, PositionLimitPercent: 100} // 2000 may be lost
+	for _, c := range []struct{ entry, stop float64 }{{100.1, 2}, {8.3, 1.2048}, {5.7, 1.7543859}, {9.2, 5.434782}, {16.4, 0.6097561}} {
+		series := closingAt("ABC", c.entry)
+		plan := analyze(t, series, forced(t, "buy", c.stop, 20), p).Plan
+		risk := math.Round(100*(plan.Entry-plan.Stop)) / 100
+		if want := int64(math.Floor(2000/risk + 1e-9)); plan.Size != want || math.Abs(plan.RiskAmount-risk*float64(want)) > 1e-9 {
+			t.Errorf("entry %v, stop %v: size %d, by hand %d; %v is lost", plan.Entry, plan.Stop, plan.Size, want, plan.RiskAmount)
+		}
+	}
+}

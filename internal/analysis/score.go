@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tapedeck/tapedeck/internal/number"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -51,10 +52,10 @@ func count(indicators []Indicator) tally {
 	}
 	for i := range indicators {
 		one := &indicators[i]
-		one.Contribution = positiveZero(float64(one.Vote) * one.Weight * one.StrategyWeight / total)
+		one.Contribution = number.PositiveZero(float64(one.Vote) * one.Weight * one.StrategyWeight / total)
 		t.score += one.Contribution
 	}
-	t.score = positiveZero(max(-1, min(1, t.score)))
+	t.score = number.PositiveZero(max(-1, min(1, t.score)))
 	return t
 }
 

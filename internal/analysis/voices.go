@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/tapedeck/tapedeck/internal/indicator"
+	"github.com/tapedeck/tapedeck/internal/number"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -258,7 +259,7 @@ func readOBV(c *columns, in *strategy.Indicators) reading {
 	for _, v := range c.volume[at-lookback+1:] {
 		traded += v
 	}
-	r := reading{values: map[string]float64{"obv": last(obv), "change": positiveZero(flow)}}
+	r := reading{values: map[string]float64{"obv": last(obv), "change": number.PositiveZero(flow)}}
 	share := 0.0
 	if traded > 0 {
 		share = math.Abs(flow) / traded

@@ -85,11 +85,11 @@ func metricsRow(b store.Backtest) []string {
 	t, g, h := m.Trading, m.Growth, m.Hold
 	return []string{
 		b.Ticker, b.Lineage.Currency, strconv.FormatBool(b.Lineage.Synthetic), b.FirstDay, b.LastDay, strconv.Itoa(m.Days.Sessions),
-		number(m.Capital), number(m.FinalEquity), number(g.ReturnPercent), optional(g.CAGRPercent), optional(g.Sharpe),
-		number(g.MaxDrawdownPercent), number(m.ExposurePercent), strconv.Itoa(t.Trades), strconv.Itoa(t.Wins), strconv.Itoa(t.Losses),
+		decimal(m.Capital), decimal(m.FinalEquity), decimal(g.ReturnPercent), optional(g.CAGRPercent), optional(g.Sharpe),
+		decimal(g.MaxDrawdownPercent), decimal(m.ExposurePercent), strconv.Itoa(t.Trades), strconv.Itoa(t.Wins), strconv.Itoa(t.Losses),
 		strconv.Itoa(t.Shorts), optional(t.WinRatePercent), optional(t.ProfitFactor), optional(t.Expectancy), optional(t.ExpectancyPercent),
-		optional(t.ExpectancyR), optional(t.AverageBarsHeld), number(t.Costs), number(t.Slippage), number(h.ReturnPercent),
-		optional(h.CAGRPercent), optional(h.Sharpe), number(h.MaxDrawdownPercent), strings.Join(b.Warnings, "; "),
+		optional(t.ExpectancyR), optional(t.AverageBarsHeld), decimal(t.Costs), decimal(t.Slippage), decimal(h.ReturnPercent),
+		optional(h.CAGRPercent), optional(h.Sharpe), decimal(h.MaxDrawdownPercent), strings.Join(b.Warnings, "; "),
 	}
 }
 
@@ -102,10 +102,10 @@ func tradesRows(w store.BacktestWhole) [][]string {
 	rows := make([][]string, len(w.Trades))
 	for i, t := range w.Trades {
 		rows[i] = []string{
-			w.Ticker, t.Side, t.SignalDay, t.EntryDay, t.ExitDay, string(t.Verdict), number(t.Score), number(t.EntryPrice),
-			number(t.ExitPrice), number(t.Stop), number(t.Target), strconv.FormatInt(t.Size, 10), t.Reason, strconv.FormatBool(t.Gap),
-			strconv.Itoa(t.BarsHeld), number(t.Risk), number(t.Gross), number(t.Costs), number(t.Slippage), number(t.PnL),
-			number(t.ReturnPercent), number(t.R),
+			w.Ticker, t.Side, t.SignalDay, t.EntryDay, t.ExitDay, string(t.Verdict), decimal(t.Score), decimal(t.EntryPrice),
+			decimal(t.ExitPrice), decimal(t.Stop), decimal(t.Target), strconv.FormatInt(t.Size, 10), t.Reason, strconv.FormatBool(t.Gap),
+			strconv.Itoa(t.BarsHeld), decimal(t.Risk), decimal(t.Gross), decimal(t.Costs), decimal(t.Slippage), decimal(t.PnL),
+			decimal(t.ReturnPercent), decimal(t.R),
 		}
 	}
 	return rows
@@ -117,13 +117,13 @@ func equityRows(w store.BacktestWhole) [][]string {
 	points := toPoints(toCurve(w.Curve))
 	rows := make([][]string, len(points))
 	for i, p := range points {
-		rows[i] = []string{w.Ticker, p.Day, number(p.Equity), number(p.Hold)}
+		rows[i] = []string{w.Ticker, p.Day, decimal(p.Equity), decimal(p.Hold)}
 	}
 	return rows
 }
 
 // number rounds to ten significant digits: a reader of a table needs no more.
-func number(f float64) string {
+func decimal(f float64) string {
 	short, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 10, 64), 64)
 	if err != nil || math.IsInf(short, 0) {
 		short = f
@@ -136,5 +136,5 @@ func optional(f *float64) string {
 	if f == nil {
 		return ""
 	}
-	return number(*f)
+	return decimal(*f)
 }

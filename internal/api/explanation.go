@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/number"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
@@ -165,24 +166,12 @@ func sized(r store.Result, job store.Job) *sizingJSON {
 	o, capital := job.Options, job.Capital
 	s := &sizingJSON{
 		Capital: capital, RiskPercent: o.RiskPercent, MayLose: capital * o.RiskPercent / 100,
-		RiskPerShare: math.Abs(r.Plan.Entry - r.Plan.Stop), PositionLimitPercent: o.PositionLimitPercent,
+		RiskPerShare: number.Apart(r.Plan.Entry, r.Plan.Stop), PositionLimitPercent: o.PositionLimitPercent,
 		MayTake: math.Min(capital*o.PositionLimitPercent/100, capital), MinRiskReward: o.MinRiskReward, BoundBy: "position",
 	}
-	s.SharesByRisk, s.SharesByPosition = shares(s.MayLose, s.RiskPerShare), shares(s.MayTake, r.Plan.Entry)
+	s.SharesByRisk, s.SharesByPosition = int64(number.Fits(s.MayLose, s.RiskPerShare, maxShares)), int64(number.Fits(s.MayTake, r.Plan.Entry, maxShares))
 	if s.SharesByRisk <= s.SharesByPosition {
 		s.BoundBy = "risk"
 	}
 	return s
-}
-
-// shares is how often each goes into budget, whole, never more than fits.
-func shares(budget, each float64) int64 {
-	if !(each > 0) {
-		return 0
-	}
-	n := math.Floor(math.Min(budget/each, maxShares))
-	for n > 0 && n*each > budget { // the quotient may have been rounded up
-		n--
-	}
-	return int64(n)
 }

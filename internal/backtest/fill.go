@@ -1,11 +1,10 @@
 package backtest
 
 import (
-	"math"
-
 	"github.com/tapedeck/tapedeck/internal/analysis"
 	"github.com/tapedeck/tapedeck/internal/backtest/measure"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/number"
 )
 
 // An exit is where and why a position ends.
@@ -41,11 +40,7 @@ func leaves(bar market.Bar, side float64, plan analysis.Plan, held bool) (exit, 
 
 // affordable returns the whole shares, at most size, that money pays for at each apiece.
 func affordable(size int64, each, money float64) float64 {
-	shares := math.Min(float64(size), math.Floor(money/each))
-	for shares > 0 && shares*each > money { // the quotient may have been rounded up
-		shares--
-	}
-	return math.Max(0, shares)
+	return number.Fits(money, each, float64(size))
 }
 
 // sideOf returns +1 for a verdict to buy, -1 for one to sell, 0 for Hold.
@@ -57,12 +52,4 @@ func sideOf(v analysis.Verdict) float64 {
 		return -1
 	}
 	return 0
-}
-
-// positiveZero turns -0 into 0, so that equal results have equal texts.
-func positiveZero(x float64) float64 {
-	if x == 0 {
-		return 0
-	}
-	return x
 }

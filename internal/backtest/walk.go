@@ -8,6 +8,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/analysis"
 	"github.com/tapedeck/tapedeck/internal/backtest/measure"
 	"github.com/tapedeck/tapedeck/internal/market"
+	"github.com/tapedeck/tapedeck/internal/number"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )
 
@@ -116,14 +117,14 @@ func (w *walk) exit(at int, out exit) {
 		EntryPrice: o.fill, ExitPrice: fill, Stop: o.from.Plan.Stop, Target: o.from.Plan.Target, Size: int64(o.size),
 		Reason: out.reason, Gap: out.gap, BarsHeld: at - o.at,
 		Risk:     o.size * o.risks,
-		Gross:    positiveZero(o.side * o.size * (fill - o.fill)),
+		Gross:    number.PositiveZero(o.side * o.size * (fill - o.fill)),
 		Costs:    costs,
 		Slippage: o.size * (math.Abs(o.fill-o.price) + math.Abs(fill-out.price)),
 	}
 	if o.side < 0 {
 		t.Side = measure.Short
 	}
-	t.PnL = positiveZero(t.Gross - t.Costs)
+	t.PnL = number.PositiveZero(t.Gross - t.Costs)
 	t.ReturnPercent = 100 * t.PnL / (o.size * o.fill)
 	t.R = t.PnL / t.Risk
 	w.trades = append(w.trades, t)
@@ -220,7 +221,7 @@ func (w *walk) order(at int, side float64, report analysis.Report, last bool) {
 	case last:
 		skipped.EndOfWindow++
 	default:
-		w.ordered = &order{side: side, day: report.TradingDay, from: report, risks: math.Abs(report.Plan.Entry - report.Plan.Stop)}
+		w.ordered = &order{side: side, day: report.TradingDay, from: report, risks: number.Apart(report.Plan.Entry, report.Plan.Stop)}
 	}
 }
 

@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -221,12 +220,4 @@ func (d Document) votingWeight() float64 {
 	return c.Trend*(in.MACD.Weight+in.ADX.Weight+in.EMA.Weight+in.PSAR.Weight+in.Supertrend.Weight) +
 		c.Momentum*(in.RSI.Weight+in.Stochastic.Weight+in.CCI.Weight+in.Williams.Weight) +
 		c.Volatility*in.Bollinger.Weight + c.Volume*(in.OBV.Weight+in.CMF.Weight)
-}
-
-// positiveZero turns -0 into 0, so that equal documents have equal texts.
-func positiveZero(x float64) float64 {
-	if x == 0 {
-		return math.Abs(x)
-	}
-	return x
 }

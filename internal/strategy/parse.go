@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tapedeck/tapedeck/internal/number"
 )
 
 // A Problem is one wrong field of a document.
@@ -213,7 +215,7 @@ func (f field) set(value any) string {
 		return "is too large a number"
 	}
 	if f.number != nil {
-		*f.number = positiveZero(x)
+		*f.number = number.PositiveZero(x)
 		return ""
 	}
 	if x != math.Trunc(x) || math.Abs(x) > 1<<31 {

@@ -3,6 +3,8 @@ package measure
 import (
 	"math"
 	"time"
+
+	"github.com/tapedeck/tapedeck/internal/number"
 )
 
 const (
@@ -27,7 +29,7 @@ func GrowthOf(start float64, days []time.Time, values []float64) Growth {
 		return Growth{}
 	}
 	g := Growth{
-		ReturnPercent: positiveZero(100 * (values[len(values)-1]/start - 1)),
+		ReturnPercent: number.PositiveZero(100 * (values[len(values)-1]/start - 1)),
 		CAGRPercent:   CAGR(values[len(values)-1]/start, days[0], days[len(days)-1]),
 		Sharpe:        Sharpe(start, values),
 	}
@@ -54,9 +56,9 @@ func CAGR(factor float64, from, to time.Time) *float64 {
 	case days < leastYear:
 		return nil
 	case factor <= 0:
-		return known(-100)
+		return number.Known(-100)
 	}
-	return known(100 * (math.Pow(factor, daysPerYear/days) - 1))
+	return number.Known(100 * (math.Pow(factor, daysPerYear/days) - 1))
 }
 
 // Sharpe returns the Sharpe ratio (W. F. Sharpe, The Sharpe Ratio, Journal of
@@ -89,22 +91,5 @@ func Sharpe(start float64, values []float64) *float64 {
 	if deviation < still {
 		return nil
 	}
-	return known(mean / deviation * math.Sqrt(sessionsPerYear))
-}
-
-// known returns x, nil when it is no number.
-func known(x float64) *float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return nil
-	}
-	x = positiveZero(x)
-	return &x
-}
-
-// positiveZero turns -0 into 0, so that equal results have equal texts.
-func positiveZero(x float64) float64 {
-	if x == 0 {
-		return 0
-	}
-	return x
+	return number.Known(mean / deviation * math.Sqrt(sessionsPerYear))
 }

@@ -1,5 +1,7 @@
 package measure
 
+import "github.com/tapedeck/tapedeck/internal/number"
+
 // TradingOf returns the figures of trades.
 func TradingOf(trades []Trade) Trading {
 	var p pool
@@ -69,7 +71,7 @@ func ratio(over, under float64) *float64 {
 	if under == 0 {
 		return nil
 	}
-	return known(over / under)
+	return number.Known(over / under)
 }
 
 // sum undoes a mean.
