@@ -25,6 +25,10 @@ const (
 	// leave in doubt (3238.300049 for 3238.30): to round that away is no adjustment.
 	singleNoise = 1e-7
 
+	// tickNoise is the part of a tick up to which a change of a price goes unlisted:
+	// far below the half that rounding to the nearest tick takes at most.
+	tickNoise = 0.01
+
 	// yearsOfExtremes is how far back, in years, the 52-week extremes look.
 	yearsOfExtremes = 1
 )

@@ -32,8 +32,11 @@ func draft(side string, in levelsInput) (Plan, string) {
 	}
 	plan, problem := levels(SideNone, in)
 	if problem != "" {
+		tick := in.tickAt(in.close)
 		in.tickAt = unrounded // a price of a few ticks: show what there is
-		plan, _ = levels(SideNone, in)
+		if plan, problem = levels(SideNone, in); tick > 0 {
+			plan.adjusted("levels not on the ticks of %s, between which there is no room for them", price(tick))
+		}
 	}
 	return plan, reason
 }
@@ -53,7 +56,7 @@ func levels(side string, in levelsInput) (Plan, string) {
 	if plan.Entry <= 0 {
 		return plan, belowZero
 	}
-	if differ(plan.Entry, in.close) {
+	if in.differ(plan.Entry, in.close) {
 		plan.adjusted("entry %s rounded to %s", price(in.close), price(plan.Entry))
 	}
 	// The stop is rounded toward the entry and the target away from it: the loss
@@ -85,7 +88,7 @@ func levels(side string, in levelsInput) (Plan, string) {
 // rounded returns level on the tick of its own price.
 func (p *Plan) rounded(name string, level float64, in levelsInput, round func(float64) float64) float64 {
 	at := in.snap(level, round)
-	if differ(at, level) {
+	if in.differ(at, level) {
 		p.adjusted("%s %s rounded to %s, ticks of %s", name, price(level), price(at), price(in.tickAt(level)))
 	}
 	return at
@@ -143,7 +146,7 @@ func (p *Plan) reach(in levelsInput, direction float64, away func(float64) float
 	before, ratio := p.Target, p.RiskReward
 	p.Target = in.snap(p.Entry+direction*in.minRiskReward*math.Abs(p.Entry-p.Stop), away)
 	p.RiskReward = p.riskReward()
-	if differ(p.Target, before) {
+	if in.differ(p.Target, before) {
 		p.adjusted("target moved from %s to %s: risk:reward %.2f was below %v", price(before), price(p.Target), ratio, in.minRiskReward)
 	}
 }
@@ -204,8 +207,16 @@ func (in levelsInput) snap(x float64, round func(float64) float64) float64 {
 	return n * tick
 }
 
-// differ reports whether two prices are apart by more than the noise of a provider.
-func differ(a, b float64) bool { return math.Abs(a-b) > singleNoise*math.Max(math.Abs(a), math.Abs(b)) }
+// differ reports whether two prices are apart by more than the noise of a
+// provider. For prices at which that noise is as large as a tick it is taken as
+// less, so that every change of a level is listed.
+func (in levelsInput) differ(a, b float64) bool {
+	noise := singleNoise * math.Max(math.Abs(a), math.Abs(b))
+	if tick := in.tickAt(a); tick > 0 {
+		noise = math.Min(noise, tick*tickNoise)
+	}
+	return math.Abs(a-b) > noise
+}
 
 // price writes a price with as few digits as are exact to a part in 10^9.
 func price(x float64) string { return strconv.FormatFloat(x, 'g', 10, 64) }

@@ -278,3 +278,25 @@ func TestSizeWithoutNoise(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryChangeIsListed: of large prices too, where a part in 10^7 is more than
+// a tick, and where there is no room for levels on ticks.
+func TestEveryChangeIsListed(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		price        float64
+		want, absent string
+	}{
+		{"BRK-A", 700000.004, "entry 700000.004 rounded to 700000", ""},
+		{"BRK-A", 700000, "", "entry"},
+		{"ABC.NS", 3238.300049, "", "entry"}, // what a single-precision number makes of 3238.30
+		{"ABC.NS", 0.01, "levels not on the ticks of 0.01", ""},
+		{"ABC.NS", 400, "", "levels not on"},
+	} {
+		plan := analyze(t, closingAt(c.name, c.price), forced(t, "none", 2, 4), usual).Plan
+		got := strings.Join(plan.Adjustments, "|")
+		if !strings.Contains(got, c.want) || c.absent != "" && strings.Contains(got, c.absent) {
+			t.Errorf("%s at %v: %q", c.name, c.price, plan.Adjustments)
+		}
+	}
+}

@@ -70,15 +70,15 @@ func decide(t tally, doc strategy.Document) (Verdict, []string) {
 		return Hold, append(warnings, "no indicator votes")
 	}
 	verdict, agreeing := Hold, 0
-	switch th := doc.Thresholds; {
-	case t.score >= th.StrongBuy:
+	switch doc.Thresholds.Of(t.score) {
+	case 2:
 		verdict, agreeing = StrongBuy, t.buying
-	case t.score >= th.Buy:
+	case 1:
 		verdict, agreeing = Buy, t.buying
-	case t.score <= th.StrongSell:
-		verdict, agreeing = StrongSell, t.selling
-	case t.score <= th.Sell:
+	case -1:
 		verdict, agreeing = Sell, t.selling
+	case -2:
+		verdict, agreeing = StrongSell, t.selling
 	}
 	quorum := doc.Quorum
 	weaker := map[Verdict]Verdict{StrongBuy: Buy, StrongSell: Sell}[verdict]

@@ -148,17 +148,7 @@ func decided(r store.Result, document strategy.Document, indicators []events.Ind
 
 // byScore is the verdict that the thresholds alone give.
 func byScore(score float64, t strategy.Thresholds) events.Verdict {
-	switch {
-	case score >= t.StrongBuy:
-		return events.StrongBuy
-	case score >= t.Buy:
-		return events.Buy
-	case score <= t.StrongSell:
-		return events.StrongSell
-	case score <= t.Sell:
-		return events.Sell
-	}
-	return events.Hold
+	return [...]events.Verdict{events.StrongSell, events.Sell, events.Hold, events.Buy, events.StrongBuy}[t.Of(score)+2]
 }
 
 // sized shows what bounds the size of a plan.

@@ -154,6 +154,22 @@ type Thresholds struct {
 	StrongSell float64 `json:"strong_sell"`
 }
 
+// Of returns what a score is worth: 2 for Strong Buy, 1 for Buy, 0 for Hold, -1
+// for Sell, -2 for Strong Sell.
+func (t Thresholds) Of(score float64) int {
+	switch {
+	case score >= t.StrongBuy:
+		return 2
+	case score >= t.Buy:
+		return 1
+	case score <= t.StrongSell:
+		return -2
+	case score <= t.Sell:
+		return -1
+	}
+	return 0
+}
+
 // A Quorum guards the two Strong verdicts; where it is missed they become Buy and Sell.
 type Quorum struct {
 	// Coverage is the least share, 0..1, of the strategy's weight whose indicators
