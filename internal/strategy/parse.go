@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -78,6 +79,7 @@ func parse(raw []byte, read func(*reader, []byte) *Problem) (Document, error) {
 	if len(raw) > MaxBytes {
 		return Document{}, invalid([]Problem{{Message: fmt.Sprintf("must have at most %d bytes, has %d", MaxBytes, len(raw))}})
 	}
+	raw = bytes.TrimPrefix(raw, []byte("\ufeff")) // some editors begin a file with it
 	if !utf8.Valid(raw) {
 		return Document{}, invalid([]Problem{{Message: "must be valid UTF-8"}})
 	}

@@ -193,3 +193,16 @@ func FuzzParseYAML(f *testing.F) {
 		}
 	})
 }
+
+// TestByteOrderMark: some editors begin a file with one; it means nothing.
+func TestByteOrderMark(t *testing.T) {
+	for file, text := range map[string]string{"a.yaml": "name: mine\n", "a.json": `{"name":"mine"}`} {
+		d, err := strategy.ParseFile(file, []byte("\ufeff"+text))
+		if err != nil || d.Name != "mine" {
+			t.Errorf("%s: %v", file, err)
+		}
+		if _, err := strategy.ParseFile(file, []byte("\ufeff\ufeff"+text)); err == nil {
+			t.Errorf("%s: two are taken", file)
+		}
+	}
+}
