@@ -1,5 +1,5 @@
-// Package backtest trades a strategy over the bars of one ticker, with the same
-// engine as a live analysis: on each session of a window the signal is exactly
+// Package backtest trades a strategy over the bars of one ticker, by the same
+// analysis as a live one: on each session of a window the signal is exactly
 // what analysis.Analyze says of the newest bars up to that session, and an order
 // that follows from it is filled on the next one. It is pure: no clock, random
 // or I/O, so the same input always gives the same trades.

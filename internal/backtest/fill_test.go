@@ -377,3 +377,20 @@ func checkScript(t *rapid.T, seen map[string]int) {
 		seen[kind]++
 	}
 }
+
+// TestLeavingBeyondALevel: what was ordered to be left goes for that reason, at
+// the open, and is marked where that lies beyond the stop or the target.
+func TestLeavingBeyondALevel(t *testing.T) {
+	for open, gap := range map[float64]bool{90: true, 95: false, 100: false, 115: true} {
+		s, d, p := scripted(t, []ohlc{still, still, still, {open, open + 0.5, open - 0.5, open}}, strategy.Trade{Sides: strategy.SidesLong, Exit: strategy.ExitOpposite})
+		r, err := backtest.RunScripted(s, d, p, func(at int, _ float64) analysis.Report {
+			return say(at, map[int]analysis.Verdict{1: analysis.Buy, 2: analysis.Sell}[at])
+		})
+		if err != nil || len(r.Trades) != 1 {
+			t.Fatalf("%v: %+v", err, r.Trades)
+		}
+		if x := r.Trades[0]; x.Reason != measure.ReasonOpposite || x.ExitPrice != open || x.Gap != gap {
+			t.Errorf("open %v: %+v", open, x)
+		}
+	}
+}

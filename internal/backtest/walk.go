@@ -71,7 +71,11 @@ func (w *walk) run() error {
 func (w *walk) session(at int) {
 	bar := w.series.Bars[at]
 	if w.open != nil && w.leave != "" {
-		w.exit(at, exit{price: bar.Open, reason: w.leave})
+		out := exit{price: bar.Open, reason: w.leave} // as ordered, whatever level it opens beyond
+		if level, beyond := leaves(bar, w.open.side, w.open.from.Plan, true); beyond && level.atOpen {
+			out.gap = level.gap
+		}
+		w.exit(at, out)
 	}
 	if w.ordered != nil {
 		w.enter(at)

@@ -1,7 +1,7 @@
 // Package measure says what came of a backtest: its trades, its metrics and the
 // course of its equity, and the formulas that make one of the other. It knows
 // nothing of strategies and prices, so that whoever shows a backtest (the API,
-// a command) can pool recorded ones without the engine. It is pure, and nothing
+// a command) can pool recorded ones without analysing. It is pure, and nothing
 // in it is ever NaN or infinite: what cannot be said is nil.
 package measure
 
