@@ -19,7 +19,7 @@ type analyzeCmd struct {
 	following
 	Tickers  []string `arg:"" optional:"" name:"ticker" help:"Tickers, such as TCS.NS or AAPL."`
 	Universe string   `placeholder:"NAME|@FILE" help:"A universe such as nifty50 instead of tickers, or a file with a ticker per line or a column of them."`
-	Capital  float64  `help:"Capital for each plan, in the ticker's currency; the server's default is 100000."`
+	Capital  *float64 `placeholder:"AMOUNT" help:"Capital for each plan, in the ticker's currency; the server's default is 100000."`
 	Strategy string   `placeholder:"NAME|@FILE" help:"A strategy such as balanced, or a file with a strategy document (.yaml or .json)."`
 	Key      string   `name:"idempotency-key" placeholder:"KEY" help:"The same key and request give the same job, however often they are sent."`
 	Detach   bool     `help:"Print the job's id and do not follow it."`
@@ -49,21 +49,23 @@ func (cmd analyzeCmd) Run(a *app) error {
 }
 
 func (cmd analyzeCmd) submission() (client.Submission, error) {
-	s := client.Submission{Tickers: cmd.Tickers, Capital: cmd.Capital}
+	s := client.Submission{Tickers: cmd.Tickers}
+	if cmd.Capital != nil {
+		if s.Capital = *cmd.Capital; !(s.Capital > 0) {
+			return s, usage("--capital must be more than 0; leave it out for the server's default")
+		}
+	}
 	if path, isFile := strings.CutPrefix(cmd.Universe, "@"); isFile {
 		tickers, err := fileTickers(path)
 		if err != nil {
 			return s, err
 		}
 		s.Tickers = append(s.Tickers, tickers...)
-	} else {
-		s.Universe = cmd.Universe
+	} else if s.Universe = cmd.Universe; s.Universe != "" && len(s.Tickers) > 0 {
+		return s, usage("tickers and --universe exclude each other; a file of tickers, --universe @FILE, goes with them")
 	}
 	if len(s.Tickers) == 0 && s.Universe == "" {
 		return s, usage("name tickers or a --universe; for example: TCS.NS INFY.NS")
-	}
-	if cmd.Capital < 0 {
-		return s, usage("--capital must be more than 0")
 	}
 	if cmd.Strategy != "" {
 		var err error

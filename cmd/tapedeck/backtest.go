@@ -21,7 +21,7 @@ type backtestCmd struct {
 	Strategy string   `placeholder:"NAME|@FILE" help:"A strategy such as balanced, or a file with a strategy document (.yaml or .json)."`
 	From     string   `placeholder:"DATE" help:"First day of the window, such as 2024-01-31; three years before its last by default."`
 	To       string   `placeholder:"DATE" help:"Last day of the window; yesterday by default."`
-	Capital  float64  `help:"Capital of each ticker, in its currency; the server's default is 100000."`
+	Capital  *float64 `placeholder:"AMOUNT" help:"Capital of each ticker, in its currency; the server's default is 100000."`
 	Cost     *float64 `placeholder:"PERCENT" help:"Commission and taxes of each side of a trade, in percent of its value; the server's default is 0.1."`
 	Slippage *float64 `placeholder:"PERCENT" help:"How much worse than its price each side is filled, in percent; the server's default is 0.05."`
 	CSV      bool     `name:"csv" help:"Print the metrics of each ticker as CSV."`

@@ -58,4 +58,10 @@ func TestBacktestFails(t *testing.T) {
 	run("backtest", "TCS.NS", "--from", "soon").want(t, 1, "body.from")
 	run("backtest", "TCS.NS", "--json", "--csv").want(t, 2)
 	run("backtest").want(t, 2)
+	for _, command := range []string{"analyze", "backtest"} {
+		for _, capital := range []string{"0", "-3", "NaN"} {
+			run(command, "TCS.NS", "--capital="+capital).want(t, 2, "--capital must be more than 0")
+		}
+		run(command, "TCS.NS", "--universe", "nope").want(t, 2, "exclude each other")
+	}
 }

@@ -16,12 +16,12 @@ import (
 type explainCmd struct {
 	server
 	following
-	Ticker   string  `arg:"" help:"Ticker, such as TCS.NS or AAPL."`
-	Strategy string  `placeholder:"NAME|@FILE" help:"The result of this strategy; with --analyze the strategy to use."`
-	Job      string  `placeholder:"ID" help:"The result of this job."`
-	Day      string  `placeholder:"DATE" help:"The answer of this trading day, such as 2026-01-31."`
-	Analyze  bool    `help:"Analyse the ticker first, as a job of its own."`
-	Capital  float64 `help:"With --analyze, the capital for the plan."`
+	Ticker   string   `arg:"" help:"Ticker, such as TCS.NS or AAPL."`
+	Strategy string   `placeholder:"NAME|@FILE" help:"The result of this strategy; with --analyze the strategy to use."`
+	Job      string   `placeholder:"ID" help:"The result of this job."`
+	Day      string   `placeholder:"DATE" help:"The answer of this trading day, such as 2026-01-31."`
+	Analyze  bool     `help:"Analyse the ticker first, as a job of its own."`
+	Capital  *float64 `placeholder:"AMOUNT" help:"With --analyze, the capital for the plan."`
 }
 
 // Run shows how a result came about.
@@ -51,6 +51,9 @@ func (cmd explainCmd) Run(a *app) error {
 		query = url.Values{"job": {job.JobID}}
 	}
 	e, err := c.Explain(a.ctx, cmd.Ticker, query)
+	if client.IsNotFound(err) && cmd.Day != "" {
+		return fmt.Errorf("%w\nNo verdict of %s is recorded, and a new analysis is of the newest day; what there is: tapedeck explain %s", err, cmd.Day, cmd.Ticker)
+	}
 	if client.IsNotFound(err) && cmd.Job == "" {
 		return fmt.Errorf("%w\nAnalyse it now: tapedeck explain %s --analyze", err, cmd.Ticker)
 	}
@@ -70,6 +73,9 @@ func (cmd explainCmd) Run(a *app) error {
 func (cmd explainCmd) check() error {
 	if cmd.Analyze && (cmd.Job != "" || cmd.Day != "") {
 		return usage("--analyze makes a new result; it goes with neither --job nor --day")
+	}
+	if cmd.Capital != nil && !cmd.Analyze {
+		return usage("--capital is for a new plan; it needs --analyze")
 	}
 	if cmd.Day != "" {
 		if _, err := time.Parse(time.DateOnly, cmd.Day); err != nil {

@@ -24,7 +24,7 @@ func (s *sheet) explain(e client.Explanation) {
 }
 
 func (s *sheet) headline(e client.Explanation) {
-	close := "close " + number(e.Numbers.Close)
+	close := "close " + quoted(e.Ticker, e.Numbers.Close)
 	if change := e.Numbers.ChangePercent; change != nil {
 		close += fmt.Sprintf(" (%+.2f %%)", *change)
 	}
@@ -181,15 +181,20 @@ func (s *sheet) arithmetic(e client.Explanation) {
 // plan shows the levels, how they were adjusted, and what bounds the size.
 func (s *sheet) plan(e client.Explanation) {
 	p, money := e.Plan, e.Lineage.Currency
+	digits := planDecimals(e)
+	price := func(x float64) string { return fmt.Sprintf("%.*f", digits, x) }
 	what := fmt.Sprintf("Plan: %s %d at %s %s", p.Side, p.Size, price(p.Entry), money)
 	if p.Side == "none" {
 		what = "Levels to watch, not an order"
 	}
 	s.title(what)
 	away := func(x float64) string {
-		return fmt.Sprintf("%12s  %+.2f %%  (%+.2f)", price(x), 100*(x-p.Entry)/p.Entry, x-p.Entry)
+		return fmt.Sprintf("%12s  %+.2f %%  (%+.*f)", price(x), 100*(x-p.Entry)/p.Entry, digits, x-p.Entry)
 	}
 	entry := fmt.Sprintf("%12s  the last close", price(p.Entry))
+	if close := e.Numbers.Close; close != nil && price(*close) != price(p.Entry) {
+		entry += ", on its tick"
+	}
 	levels := [][2]string{{"target", away(p.Target)}, {"entry", entry}, {"stop", away(p.Stop)}}
 	if p.Stop > p.Entry {
 		slices.Reverse(levels)
@@ -197,7 +202,7 @@ func (s *sheet) plan(e client.Explanation) {
 	for _, level := range levels {
 		s.line("  %s%s", s.paint(dim, padded(level[0], labelWidth)), level[1])
 	}
-	ratio := fmt.Sprintf("%.2f = %.2f ÷ %.2f", p.RiskReward, math.Abs(p.Target-p.Entry), math.Abs(p.Entry-p.Stop))
+	ratio := fmt.Sprintf("%.2f = %s ÷ %s", p.RiskReward, price(math.Abs(p.Target-p.Entry)), price(math.Abs(p.Entry-p.Stop)))
 	if e.Sizing != nil && e.Sizing.MinRiskReward > 0 {
 		ratio += fmt.Sprintf("; at least %g is asked for", e.Sizing.MinRiskReward)
 	}
@@ -215,13 +220,22 @@ func (s *sheet) plan(e client.Explanation) {
 	s.size(e)
 }
 
+// planDecimals is how many decimals a plan's levels need, which may have ticks of their own.
+func planDecimals(e client.Explanation) int {
+	n := 0
+	for _, level := range []float64{e.Plan.Entry, e.Plan.Stop, e.Plan.Target} {
+		n = max(n, decimals(e.Ticker, level))
+	}
+	return n
+}
+
 func (s *sheet) size(e client.Explanation) {
 	p, z := e.Plan, e.Sizing
 	if z == nil {
 		return
 	}
-	s.item("by risk", fmt.Sprintf("%g %% of %s may be lost: %s ÷ %.2f a share = %d shares", z.RiskPercent, price(z.Capital), price(z.MayLose), z.RiskPerShare, z.SharesByRisk))
-	s.item("by position", fmt.Sprintf("%g %% of %s may be taken: %s ÷ %s a share = %d shares", z.PositionLimitPercent, price(z.Capital), price(z.MayTake), price(p.Entry), z.SharesByPosition))
+	s.item("by risk", fmt.Sprintf("%g %% of %s may be lost: %s ÷ %.*f a share = %d shares", z.RiskPercent, price(z.Capital), price(z.MayLose), planDecimals(e), z.RiskPerShare, z.SharesByRisk))
+	s.item("by position", fmt.Sprintf("%g %% of %s may be taken: %s ÷ %s a share = %d shares", z.PositionLimitPercent, price(z.Capital), price(z.MayTake), priceAt(e.Ticker, p.Entry), z.SharesByPosition))
 	s.item("size", fmt.Sprintf("%d shares, bound by the %s: worth %s, and %s is lost at the stop", p.Size, bounds(z.BoundBy), price(p.Value), price(p.RiskAmount)))
 }
 

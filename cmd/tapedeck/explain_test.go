@@ -59,6 +59,8 @@ var escape = regexp.MustCompile("\x1b\\[[0-9;]*m")
 func TestExplainLayout(t *testing.T) {
 	watch := sample()
 	watch.Plan = events.Plan{Side: "none", Entry: 100, Stop: 98, Target: 104, RiskReward: 2}
+	watch.Numbers.Close = new(float64)
+	*watch.Numbers.Close = 100.02 // not on a tick of 0.05
 	watch.Sizing, watch.Synthetic, watch.Warnings, watch.Lineage.Synthetic = nil, false, nil, false
 	for name, one := range map[string]struct {
 		explanation client.Explanation
@@ -114,6 +116,10 @@ func TestExplainCommand(t *testing.T) {
 	command(t, "explain", "TCS.NS", server, "--strategy=balanced").want(t, exitFailure, "that fits the query")
 	command(t, "explain", "TCS.NS", server, "--day=2001-02-30").want(t, exitUsage, "2001-02-30")
 	command(t, "explain", "TCS.NS", server, "--day=2001-02-03", "--analyze").want(t, exitUsage, "--analyze")
+	command(t, "explain", "TCS.NS", server, "--capital=7").want(t, exitUsage, "--analyze")
+	if said := command(t, "explain", "TCS.NS", server, "--day=2001-02-03").want(t, exitFailure, "No verdict of 2001-02-03"); strings.Contains(said.err, "--analyze") {
+		t.Errorf("a new analysis is suggested, which gives no other day: %s", said.err)
+	}
 	var e client.Explanation
 	text := command(t, "explain", "TCS.NS", server, "--json").want(t, exitOK).out
 	if err := json.Unmarshal([]byte(text), &e); err != nil {
@@ -135,5 +141,21 @@ func TestExplainNothing(t *testing.T) {
 	failed := command(t, "explain", "NOSUCH.NS", "--analyze", server).want(t, exitFailed, "unknown_ticker", "nothing to explain")
 	if failed.out != "" {
 		t.Errorf("on standard output: %s", failed.out)
+	}
+}
+
+// TestDecimals: a price is written with as many as its tick has.
+func TestDecimals(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		price float64
+		want  string
+	}{
+		{"TCS.NS", 3450, "3450.00"}, {"TCS.NS", 0.85, "0.85"}, {"AAPL", 190.5, "190.50"}, {"SNDL", 0.1234, "0.1234"}, {"SNDL", 1, "1.00"},
+		{"ABC.L", 12.5, "12.50"}, {"ABC.L", 0.0625, "0.0625"},
+	} {
+		if got := priceAt(c.name, c.price); got != c.want {
+			t.Errorf("%s at %v: %s, want %s", c.name, c.price, got, c.want)
+		}
 	}
 }

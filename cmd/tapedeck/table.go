@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 	"unicode"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 
 // A table is columns of text; numbers stand to the right.
@@ -89,8 +91,8 @@ func (a *app) printResults(results []client.Result, limit int, asJSON bool) erro
 		if r.Synthetic {
 			data = "synthetic"
 		}
-		t.add(r.Ticker, r.TradingDay, verdict, fmt.Sprintf("%+.3f", r.Score), number(r.Numbers.Close),
-			price(r.Plan.Entry), price(r.Plan.Stop), price(r.Plan.Target), fmt.Sprint(r.Plan.Size), data)
+		t.add(r.Ticker, r.TradingDay, verdict, fmt.Sprintf("%+.3f", r.Score), quoted(r.Ticker, r.Numbers.Close),
+			priceAt(r.Ticker, r.Plan.Entry), priceAt(r.Ticker, r.Plan.Stop), priceAt(r.Ticker, r.Plan.Target), fmt.Sprint(r.Plan.Size), data)
 	}
 	a.write(t, limit)
 	if held {
@@ -151,6 +153,30 @@ func number(v *float64) string {
 }
 
 func price(v float64) string { return fmt.Sprintf("%.2f", v) }
+
+// priceAt writes a price of a ticker on its exchange's tick.
+func priceAt(name string, v float64) string { return fmt.Sprintf("%.*f", decimals(name, v), v) }
+
+func quoted(name string, v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return priceAt(name, *v)
+}
+
+// decimals is how many a price of a ticker is written with: as many as its tick
+// has, at least 2. Without a tick a price below 1 has 4, as at the US exchanges.
+func decimals(name string, v float64) int {
+	tick := ticker.ExchangeOf(name).TickAt(v)
+	if tick == 0 && v < 1 {
+		return 4
+	}
+	n := 2
+	for n < 8 && tick > 0 && math.Abs(tick*math.Pow10(n)-math.Round(tick*math.Pow10(n))) > 1e-6 {
+		n++
+	}
+	return n
+}
 
 func clock(t *time.Time) string {
 	if t == nil || t.IsZero() {
