@@ -207,3 +207,14 @@ func TestRetry(t *testing.T) {
 	r.post("/api/v1/jobs/"+done+"/retry", "").want(http.StatusConflict)
 	r.post("/api/v1/jobs/0197a000-0000-7000-8000-000000000000/retry", "").want(http.StatusNotFound)
 }
+
+// TestCapitalIsAboveZero: what is refused is said as it is.
+func TestCapitalIsAboveZero(t *testing.T) {
+	r := newRig(t)
+	for _, capital := range []string{"0", "-3", "1e13", `"5"`, "true"} {
+		text := string(r.post("/api/v1/jobs", `{"tickers":["A"],"capital":`+capital+`}`).want(http.StatusUnprocessableEntity).Body)
+		if !strings.Contains(text, "must be a number above 0, at most 1000000000000") || !strings.Contains(text, "body.capital") {
+			t.Errorf("%s: %s", capital, text)
+		}
+	}
+}

@@ -58,7 +58,8 @@ func pageHeaders(c *fiber.Ctx) {
 func pageJob(v store.JobView) ui.Job {
 	return ui.Job{
 		ID: v.ID, Status: string(v.Progress.Status), Created: v.CreatedAt.UTC().Format(pageTime), Strategy: v.StrategyName,
-		Total: v.Total, Done: v.Total - v.Progress.Pending(), Failed: v.Progress.Failed,
+		Backtest: v.Kind == events.KindBacktest,
+		Total:    v.Total, Done: v.Total - v.Progress.Pending(), Failed: v.Progress.Failed,
 		Percent: percent(v.Total-v.Progress.Pending(), v.Total),
 	}
 }

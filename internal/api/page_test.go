@@ -48,5 +48,12 @@ func TestPage(t *testing.T) {
 	if tickers := r.get("/api/v1/tickers/EUR%2FUSD/history").want(http.StatusOK).column("ticker"); len(tickers) != 1 || tickers[0] != "EUR/USD" {
 		t.Errorf("the page's link leads to %v", tickers)
 	}
+	tested := r.post("/api/v1/backtests", `{"tickers":["A"],"from":"2025-01-06","to":"2025-12-31"}`).want(http.StatusAccepted).text("job_id")
+	r.record()
+	for _, part := range []string{"<td>backtest</td>", `href="/api/v1/backtests/` + tested + `"`, "<td>analysis</td>", `href="/api/v1/jobs/` + id + `/results"`} {
+		if text := string(r.get("/").want(http.StatusOK).Body); !strings.Contains(text, part) {
+			t.Errorf("no %s in\n%s", part, text)
+		}
+	}
 	r.get("/ui/page.html").want(http.StatusNotFound)
 }

@@ -89,12 +89,16 @@ func (s *submission) takeOptions(f fields) {
 
 // positive returns a capital: more than 0, at most maxCapital.
 func positive(f fields, name string) *float64 {
-	value := f.number(name, 0, maxCapital)
-	if value != nil && *value == 0 {
-		f.wrong(name, "must be more than 0", "0")
+	raw := f.raw(name)
+	if raw == nil {
 		return nil
 	}
-	return value
+	var value float64
+	if json.Unmarshal(raw, &value) != nil || !(value > 0 && value <= maxCapital) {
+		f.wrong(name, fmt.Sprintf("must be a number above 0, at most %.0f", float64(maxCapital)), string(raw))
+		return nil
+	}
+	return &value
 }
 
 // takeStrategy takes a strategy's name or a whole document. The document of

@@ -32,6 +32,7 @@ type Job struct {
 	ID, Status, Created, Strategy string
 	Total, Done, Failed           int
 	Percent                       float64 // 0..100
+	Backtest                      bool    // its results are no verdicts
 }
 
 // A Result is a line of the results.
@@ -53,9 +54,18 @@ type Page struct{ page *template.Template }
 // New makes the page.
 func New() *Page {
 	page := template.New("page.html").Funcs(template.FuncMap{
+		"price":   price,
 		"segment": url.PathEscape, // a ticker can hold a slash
 	})
 	return &Page{template.Must(page.ParseFS(files, "page.html"))}
+}
+
+// price writes a price; one below 1, whose ticks are finer, with four decimals.
+func price(x float64) string {
+	if x < 1 {
+		return fmt.Sprintf("%.4f", x)
+	}
+	return fmt.Sprintf("%.2f", x)
 }
 
 // Render writes the page.
