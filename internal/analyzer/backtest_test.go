@@ -53,7 +53,7 @@ func (p *counting) Daily(ctx context.Context, ticker string, bars int) (market.S
 	return series, err
 }
 
-// TestBacktest compares what stands on the tape with the engine, asked itself:
+// TestBacktest compares what stands on the tape with package backtest, asked itself:
 // of the bars of the window and those before it that the first signal sees.
 func TestBacktest(t *testing.T) {
 	d := newDeck(t)
@@ -84,7 +84,7 @@ func TestBacktest(t *testing.T) {
 	}
 	r := got.Report
 	if len(r.Trades) != len(want.Trades) || r.Metrics.FinalEquity != want.Metrics.FinalEquity || !cmp.Equal(r.Metrics.Trading, events.Trading(want.Metrics.Trading)) {
-		t.Errorf("%d trades to %v, the engine says %d to %v", len(r.Trades), r.Metrics.FinalEquity, len(want.Trades), want.Metrics.FinalEquity)
+		t.Errorf("%d trades to %v, package backtest says %d to %v", len(r.Trades), r.Metrics.FinalEquity, len(want.Trades), want.Metrics.FinalEquity)
 	}
 	if diff := cmp.Diff(want.Curve.Equity, r.Curve.Equity); diff != "" {
 		t.Error(diff)

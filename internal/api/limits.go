@@ -49,10 +49,11 @@ const (
 // The ranges and defaults of a backtest.
 const (
 	// maxSidePercent is the most that costs or slippage may take of one side, as
-	// the engine has it.
+	// package backtest has it.
 	maxSidePercent = 10
-	// defaultCostPercent is what commission, taxes and fees take of each side at
-	// a discount broker of the NSE, delivery, rounded up.
+	// defaultCostPercent is about what taxes and fees take of each side of a delivery
+	// trade at the NSE through a broker without commission, 0.111 %, to one digit; a
+	// job with commission says its own.
 	defaultCostPercent = 0.1
 	// defaultSlippagePercent is half the spread of a liquid share, and a little.
 	defaultSlippagePercent = 0.05
