@@ -34,7 +34,7 @@ func draft(side string, in levelsInput) (Plan, string) {
 	if problem != "" {
 		tick := in.tickAt(in.close)
 		in.tickAt = unrounded // a price of a few ticks: show what there is
-		if plan, problem = levels(SideNone, in); tick > 0 {
+		if plan, _ = levels(SideNone, in); tick > 0 {
 			plan.adjusted("levels not on the ticks of %s, between which there is no room for them", price(tick))
 		}
 	}
