@@ -38,6 +38,9 @@ func recorded(t *testing.T) (*rig, uint64) {
 // TestWrongTapes: a recorder never goes on with a tape that is not the one
 // that it recorded; recover brings the two together, and then all is well.
 func TestWrongTapes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts its server over and over")
+	}
 	for _, test := range []struct {
 		name    string
 		happens func(t *testing.T) *rig // a recorded rig whose tape then changes
@@ -130,6 +133,9 @@ func TestWrongTapes(t *testing.T) {
 
 // TestTapeChangesWhileRecording: the running recorder notices too.
 func TestTapeChangesWhileRecording(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts its server over and over")
+	}
 	for _, test := range []struct {
 		name    string
 		refill  int // tickers of a job that fills the tail again, 0: none

@@ -12,6 +12,9 @@ import (
 )
 
 func TestStore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the driver is Go and slow under the race detector, which sees the same suite on PostgreSQL")
+	}
 	storetest.Test(t, func(t *testing.T) storetest.Database {
 		path := filepath.Join(t.TempDir(), "tape deck?%20#.db") // no character of a path is special
 		return storetest.Database{
