@@ -41,11 +41,11 @@ func TestControl(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var status recorder.StatusReply
-	ask(stream.VerbStatus, struct{}{}, &status)
-	if status.Role != recorder.RoleLeading || status.Position.Seq != 32 {
-		t.Errorf("status %+v", status)
-	}
+	await(t, "the recorder says that it leads and stands at the end", func() bool { // it says so just after the commit
+		var status recorder.StatusReply
+		ask(stream.VerbStatus, struct{}{}, &status)
+		return status.Role == recorder.RoleLeading && status.Position.Seq == 32
+	})
 	var rebuilt recorder.RebuildResult
 	ask(stream.VerbRebuild, recorder.RebuildRequest{}, &rebuilt)
 	var verified recorder.VerifyResult
