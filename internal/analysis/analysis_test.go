@@ -291,23 +291,31 @@ func TestNeutralIsDecidedUnrounded(t *testing.T) {
 // TestVerdictIsDecidedUnrounded: a score at a threshold gives its verdict, one a
 // single bit short of it does not.
 func TestVerdictIsDecidedUnrounded(t *testing.T) {
-	s, doc := wave("ABC.NS", 150, 0.004), builtin(t, "balanced")
+	doc := builtin(t, "balanced")
 	doc.Quorum = strategy.Quorum{}
-	score := analyze(t, s, doc, usual).Score
-	if score <= 0.01 || score >= 0.99 {
-		t.Fatalf("score %v", score)
-	}
-	more, less := math.Nextafter(score, 1), math.Nextafter(score, 0)
-	for _, c := range []struct {
-		strongBuy, buy, sell, strongSell float64
-		want                             analysis.Verdict
-	}{
-		{1, score, -1, -1, analysis.Buy}, {1, more, -1, -1, analysis.Hold}, {score, less, -1, -1, analysis.StrongBuy}, {more, score, -1, -1, analysis.Buy},
-		{1, 1, score, -1, analysis.Sell}, {1, 1, less, -1, analysis.Hold}, {1, 1, more, score, analysis.StrongSell}, {1, 1, score, less, analysis.Sell},
-	} {
-		doc.Thresholds = strategy.Thresholds{StrongBuy: c.strongBuy, Buy: c.buy, Sell: c.sell, StrongSell: c.strongSell}
-		if r := analyze(t, s, doc, usual); r.Verdict != c.want {
-			t.Errorf("%+v: %s at a score of %v", c, r.Verdict, r.Score)
+	for _, drift := range []float64{0.004, -0.004} {
+		s := wave("ABC.NS", 150, drift)
+		score := analyze(t, s, doc, usual).Score
+		if math.Abs(score) <= 0.02 || math.Abs(score) >= 0.98 || (score > 0) != (drift > 0) {
+			t.Fatalf("score %v", score)
+		}
+		more, less := math.Nextafter(score, math.Copysign(1, score)), math.Nextafter(score, 0)
+		for _, c := range []struct {
+			strong, plain float64
+			buy, sell     analysis.Verdict
+		}{
+			{math.Copysign(1, score), score, analysis.Buy, analysis.Sell}, {math.Copysign(1, score), more, analysis.Hold, analysis.Hold},
+			{score, less, analysis.StrongBuy, analysis.StrongSell}, {more, score, analysis.Buy, analysis.Sell},
+		} {
+			want := c.buy
+			doc.Thresholds = strategy.Thresholds{StrongBuy: c.strong, Buy: c.plain, Sell: -1, StrongSell: -1}
+			if drift < 0 {
+				want = c.sell
+				doc.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: c.plain, StrongSell: c.strong}
+			}
+			if r := analyze(t, s, doc, usual); r.Verdict != want {
+				t.Errorf("%+v: %s at a score of %v", c, r.Verdict, r.Score)
+			}
 		}
 	}
 }
@@ -334,7 +342,7 @@ func TestSupertrendOptsIn(t *testing.T) {
 // TestQuorum: a Strong verdict needs enough coverage and enough voices.
 func TestQuorum(t *testing.T) {
 	s, doc := wave("ABC.NS", 150, 0.004), builtin(t, "balanced")
-	doc.Thresholds = strategy.Thresholds{StrongBuy: 0.01, Buy: 0.005, Sell: -1, StrongSell: -1}
+	doc.Thresholds = strategy.Thresholds{StrongBuy: 0.02, Buy: 0.01, Sell: -0.01, StrongSell: -0.02}
 	doc.Quorum = strategy.Quorum{}
 	if r := analyze(t, s, doc, usual); r.Verdict != analysis.StrongBuy {
 		t.Fatalf("%s %v", r.Verdict, r.Score)
@@ -347,9 +355,8 @@ func TestQuorum(t *testing.T) {
 			t.Errorf("%+v: %s %q", q, r.Verdict, r.Warnings)
 		}
 	}
-	doc.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: 0.99, StrongSell: 0.98}
 	doc.Quorum = strategy.Quorum{Agreeing: 12}
-	if r := analyze(t, s, doc, usual); r.Verdict != analysis.Sell || !strings.Contains(strings.Join(r.Warnings, "|"), "Sell, not Strong Sell") {
+	if r := analyze(t, wave("ABC.NS", 150, -0.004), doc, usual); r.Verdict != analysis.Sell || !strings.Contains(strings.Join(r.Warnings, "|"), "Sell, not Strong Sell") {
 		t.Errorf("%s %q", r.Verdict, r.Warnings)
 	}
 }

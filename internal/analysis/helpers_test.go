@@ -59,16 +59,27 @@ func drawSeries(t *rapid.T) market.Series {
 	return s
 }
 
-// drawStrategy draws a valid document with thresholds that give every verdict.
+// force makes a strategy hear the RSI alone and take nearly every value of it
+// for a reason to buy, or to sell.
+func force(d *strategy.Document, side string) {
+	in := &d.Indicators
+	for _, weight := range []*float64{&in.MACD.Weight, &in.ADX.Weight, &in.EMA.Weight, &in.PSAR.Weight, &in.Supertrend.Weight, &in.Stochastic.Weight,
+		&in.CCI.Weight, &in.Williams.Weight, &in.Bollinger.Weight, &in.OBV.Weight, &in.CMF.Weight} {
+		*weight = 0
+	}
+	in.RSI.Weight, in.RSI.Oversold, in.RSI.Overbought = 1, 98, 99
+	if side == analysis.SideSell {
+		in.RSI.Oversold, in.RSI.Overbought = 1, 2
+	}
+}
+
+// drawStrategy draws a valid document; of many, some give every verdict.
 func drawStrategy(t *rapid.T) strategy.Document {
 	all := strategy.Builtins()
 	d := all[rapid.IntRange(0, len(all)-1).Draw(t, "strategy")]
 	d.MinBars = 2
-	switch rapid.SampledFrom([]string{"", "buy", "sell"}).Draw(t, "forced") {
-	case "buy":
-		d.Thresholds = strategy.Thresholds{StrongBuy: 0.5, Buy: -0.99, Sell: -1, StrongSell: -1}
-	case "sell":
-		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: 0.99, StrongSell: -0.5}
+	if side := rapid.SampledFrom([]string{"", "buy", "sell"}).Draw(t, "forced"); side != "" {
+		force(&d, side)
 	}
 	d.Risk.Stop.Method = rapid.SampledFrom([]string{strategy.StopFixed, strategy.StopATR, strategy.StopStructure}).Draw(t, "method")
 	d.Risk.Stop.Lookback = rapid.IntRange(2, 250).Draw(t, "lookback")

@@ -17,17 +17,14 @@ import (
 )
 
 // forced returns a balanced strategy that buys, sells or holds whatever the
-// votes are, with stop and target in percent.
+// bars are, with stop and target in percent.
 func forced(t *testing.T, side string, stop, target float64) strategy.Document {
 	t.Helper()
 	d := builtin(t, "balanced")
-	switch side {
-	case analysis.SideBuy:
-		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: -0.999, Sell: -1, StrongSell: -1}
-	case analysis.SideSell:
-		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: 0.999, StrongSell: -1}
-	default:
+	if side == "none" {
 		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: -1, StrongSell: -1}
+	} else {
+		force(&d, side)
 	}
 	d.Quorum = strategy.Quorum{}
 	d.Risk.Stop.Percent, d.Risk.TargetPercent = stop, target

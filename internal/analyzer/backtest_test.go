@@ -152,7 +152,8 @@ func TestManyTrades(t *testing.T) {
 	d.submit(events.JobQueued{
 		JobID: "many", Kind: events.KindBacktest, Tickers: []string{"BTC-USD"},
 		Backtest: &events.Backtest{From: today.AddDate(0, 0, -4600).Format(time.DateOnly), To: today.Format(time.DateOnly)},
-		Strategy: []byte(`{"name":"restless","thresholds":{"strong_buy":0.9,"buy":-0.8,"sell":-0.9,"strong_sell":-0.95},"trade":{"max_bars":1,"cooldown_bars":0}}`),
+		Strategy: []byte(`{"name":"restless","categories":{"trend":0,"volatility":0,"volume":0},
+			"indicators":{"rsi":{"oversold":98,"overbought":99},"stochastic":{"weight":0},"cci":{"weight":0},"williams":{"weight":0}},"trade":{"max_bars":1,"cooldown_bars":0}}`),
 	})
 	got, ok := d.outcomes("many", 1)["BTC-USD"].(*events.TickerBacktested)
 	if !ok {

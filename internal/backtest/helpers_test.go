@@ -67,9 +67,9 @@ func drawStrategy(t *rapid.T) strategy.Document {
 	case "often":
 		d.Thresholds = strategy.Thresholds{StrongBuy: 0.9, Buy: 0.02, Sell: -0.02, StrongSell: -0.9}
 	case "buy":
-		d.Thresholds = strategy.Thresholds{StrongBuy: 0.5, Buy: -0.99, Sell: -1, StrongSell: -1}
+		d.Thresholds = strategy.Thresholds{StrongBuy: 0.5, Buy: 0.01, Sell: -1, StrongSell: -1}
 	case "sell":
-		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: 0.99, StrongSell: -0.5}
+		d.Thresholds = strategy.Thresholds{StrongBuy: 1, Buy: 1, Sell: -0.01, StrongSell: -0.5}
 	}
 	d.Risk.Stop.Method = rapid.SampledFrom([]string{strategy.StopFixed, strategy.StopATR}).Draw(t, "method")
 	d.Risk.Stop.Percent = rapid.Float64Range(0.5, 20).Draw(t, "stop")

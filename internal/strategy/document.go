@@ -145,8 +145,8 @@ type Categories struct {
 	Volume     float64 `json:"volume"`
 }
 
-// Thresholds are the scores, -1..1, at and beyond which a verdict is given;
-// default 0.6, 0.2, -0.2, -0.6. Between Sell and Buy lies Hold.
+// Thresholds are the scores at and beyond which a verdict is given: 0.01..1 to
+// buy, -1..-0.01 to sell; default 0.6, 0.2, -0.2, -0.6. Between lies Hold.
 type Thresholds struct {
 	StrongBuy  float64 `json:"strong_buy"`
 	Buy        float64 `json:"buy"`

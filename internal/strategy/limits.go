@@ -29,6 +29,10 @@ const (
 	// maxShown is the longest part of a user's text, in runes, that a problem quotes.
 	maxShown = 60
 
+	// leastThreshold is how far from 0 the score must be for a Buy or a Sell: a
+	// score of 0 says nothing, and one below it is no reason to buy.
+	leastThreshold = 0.01
+
 	// votingIndicators is how many indicators can vote: all thirteen but the ATR.
 	votingIndicators = 12
 )

@@ -154,10 +154,10 @@ func TestParseRefuses(t *testing.T) {
 			"trade.max_bars must be from 0 to 500, is 501", "trade.cooldown_bars must be from 0 to 100, is -1",
 			`trade.sides must be "long" or "both", is "short"`, `trade.exit must be "opposite" or "levels", is ""`},
 		`{"name":"x","indicators":{"macd":{"fast":30},"ema":{"fast":200},"psar":{"step":0.5},"rsi":{"oversold":80},"stochastic":{"oversold":80},
-		  "williams":{"oversold":-10}},"thresholds":{"buy":0.7,"sell":0.8,"strong_sell":0.9},"risk":{"stop":{"floor_percent":20}}}`: {
+		  "williams":{"oversold":-10}},"thresholds":{"buy":0.7,"sell":-0.7},"risk":{"stop":{"floor_percent":20}}}`: {
 			"indicators.macd.fast must be below slow", "indicators.ema.fast must be below slow", "indicators.psar.step must not be above limit",
 			"indicators.rsi.oversold must be below overbought", "indicators.stochastic.oversold must be below overbought",
-			"indicators.williams.oversold must be below overbought", "thresholds.buy must not be above strong_buy", "thresholds.sell must be below buy",
+			"indicators.williams.oversold must be below overbought", "thresholds.buy must not be above strong_buy",
 			"thresholds.strong_sell must not be above sell", "risk.stop.floor_percent must not be above cap_percent"},
 		`{"name":"x","categories":{"trend":0,"momentum":0,"volume":0},"indicators":{"bollinger":{"weight":0}}}`: {
 			"indicators must leave at least one indicator that votes (any but atr) with a weight and a category's weight above 0"},
