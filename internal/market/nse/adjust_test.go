@@ -185,7 +185,6 @@ func TestRealMovesAreNoSplits(t *testing.T) {
 		price, prev float64
 		warning     string
 	}{
-		{75, 100, "2024-07-10: opened at 75 after 100, further than the exchange lets a price move"},
 		{80, 100, ""}, {120, 100, ""}, {100, 100.45, ""},
 		{73, 73.1, "2024-07-10: the exchange's previous close is 73.1 after a close of 100; a demerger"},
 	} {
@@ -202,6 +201,18 @@ func TestRealMovesAreNoSplits(t *testing.T) {
 		if series.Bars[1].Close != 100 {
 			t.Errorf("%v: the close became %v", test, series.Bars[1].Close)
 		}
+	}
+}
+
+// A wild open alone is only warned about.
+func TestAWildOpenIsWarnedAbout(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "2024-07-09", rows("X EQ 100 102 98 100 101 1000"))
+	put(t, dir, "2024-07-10", rows("X EQ 75 97 74 95 100 5000"))
+	series, err := open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 9)
+	const want = "2024-07-10: opened at 75 after 100, further than the exchange lets a price move"
+	if err != nil || !slices.ContainsFunc(series.Warnings, func(w string) bool { return strings.HasPrefix(w, want) }) {
+		t.Errorf("%v, warnings %q", err, series.Warnings)
 	}
 }
 
@@ -222,6 +233,7 @@ func TestUnexplainedStepsAreNoVerdict(t *testing.T) {
 		{"that and a rise of 3 %", 51.5, 100, "split,2:1", false},
 		{"that and a rise of 18 %", 59, 100, "factor,A:B", false},
 		{"a bonus of 1:2 with it", 66, 100, "split,3:2", false},
+		{"a bonus of 1:3 with it", 75.5, 100, "factor,A:B", false},
 		{"a consolidation with it", 980, 100, "split,1:10", false},
 		{"a bonus and a demerger", 37.2, 37, "factor,3700:10000", false},
 		{"the same where a line says half of it", 37.2, 37, "factor,3700:10000", true},

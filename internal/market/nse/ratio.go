@@ -36,8 +36,10 @@ const (
 	// plainLog is how far from a plain ratio an open may be for the message to
 	// name the ratio.
 	plainLog = 0.06
-	// oddLog is the move at the open above which a day whose previous close says
-	// that nothing happened is warned about.
+	// oddLog is the move of the open and the close above which a day whose
+	// previous close says that nothing happened needs a line, and that of the
+	// open alone above which it is warned about: 20 % are the most that the
+	// exchange lets a price move before it opens.
 	oddLog = 0.25 // a factor of 1.28
 	// largestTick is how much rounding a previous close may have had.
 	largestTick = 0.05
@@ -99,7 +101,11 @@ func (s step) suspect(left bool) (suspicion, bool) {
 		}
 	}
 	if s.prev > 0 {
-		if by := s.moved(s.prev); math.Abs(by) > stepLog {
+		least := oddLog
+		if left {
+			least = stepLog
+		}
+		if by := s.moved(s.prev); math.Abs(by) > least {
 			return suspicion{ratio: plainRatio(by, plainLog)}, true
 		}
 	}
