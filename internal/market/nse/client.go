@@ -94,6 +94,9 @@ func (c *client) fetch(ctx context.Context, d date) error {
 	if err != nil {
 		return c.classify(ctx, d, err)
 	}
+	if data == nil {
+		return nil // another program has put it there
+	}
 	if err := writeFile(c.dir, fileName(d), data); err != nil {
 		return unavailable(fileName(d), fmt.Errorf("storing the file in the archive: %w", err))
 	}
@@ -125,12 +128,26 @@ func (c *client) outage() time.Duration {
 	return min(breakerTime<<min(max(c.trips.Load()-1, 0), 8), maxRefusedPause)
 }
 
-// attempt asks once. What a second try cannot better is backoff.Permanent; after
+// has reports whether the archive has a day's file: several programs may share it.
+func (c *client) has(d date) bool {
+	path := filepath.Join(c.dir, fileName(d))
+	for _, path := range []string{path, strings.TrimSuffix(path, zipSuffix)} {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	return false
+}
+
+// attempt asks once; no data and no error mean that the file is there by now. What a second try cannot better is backoff.Permanent; after
 // a 429 the limiter holds the next try back for as long as the server asked.
 func (c *client) attempt(ctx context.Context, d date) ([]byte, error) {
 	data, err := c.breaker.Execute(func() ([]byte, error) {
 		if err := c.limiter.Wait(ctx, providerName); err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoGrant, err)
+		}
+		if c.has(d) { // meanwhile: the wait may have been long
+			return nil, nil
 		}
 		data, err := c.request(ctx, d)
 		if err != nil {

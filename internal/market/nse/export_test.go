@@ -86,3 +86,18 @@ func Refused(ctx context.Context, p *Provider, session time.Time) time.Duration 
 
 // Symbols is how many symbols a provider has met.
 func Symbols(p *Provider) int { return p.decoder.symbols.len() }
+
+// Decide settles what it can of days that are on their way, some of which the
+// server has no file of (doubtful), and returns how many are still open.
+func Decide(cfg Config, open, doubtful []time.Time, newest time.Time) int {
+	q := newQueue(&client{dir: cfg.Dir}, cfg)
+	for _, day := range open {
+		q.open[dateOf(day)] = &download{date: dateOf(day), done: make(chan struct{})}
+	}
+	for _, day := range doubtful {
+		q.doubtful = append(q.doubtful, dateOf(day))
+	}
+	q.newest = dateOf(newest)
+	q.decide()
+	return len(q.open)
+}

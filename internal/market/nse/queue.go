@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -145,10 +143,9 @@ func (q *queue) work() {
 	}
 }
 
-// get fetches a day, unless somebody else has put its file there meanwhile:
-// several programs may share the archive.
+// get fetches a day, unless somebody else has put its file there meanwhile.
 func (q *queue) get(d date) error {
-	if _, err := os.Stat(filepath.Join(q.client.dir, fileName(d))); err == nil {
+	if q.client.has(d) {
 		return nil
 	}
 	return q.client.fetch(q.ctx, d)
@@ -192,12 +189,13 @@ func (q *queue) pend(d date) {
 // only when it has a newer file and no long run of them is missing: else it has
 // new names for its files, and what is missing is no holiday.
 func (q *queue) decide() {
+	coming := len(q.open) > len(q.doubtful) // before some of both are settled
 	q.doubtful = slices.DeleteFunc(q.doubtful, func(d date) bool {
 		switch {
 		case q.newest > d:
 			q.open[d].absent = true
 			q.settle(d, q.markAbsent(d))
-		case len(q.open) > len(q.doubtful):
+		case coming:
 			return false // the newer ones are still on their way
 		case q.age(d) < maxAbsentRun: // a holiday, or a few late files: bars end before it
 			q.pend(d)
