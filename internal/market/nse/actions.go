@@ -21,12 +21,13 @@ import (
 // An action is one line that says what happened to a symbol's shares on a day.
 type action struct {
 	ex    date
-	kind  string // split, bonus, factor, none (nothing happened to the prices), left (a rights issue or the like)
-	ratio ratio  // prices before : prices after; 1:1 for none and left
-	text  string // as the note says it: "split 5:1"
-	where string // file:line
-	wrong string // why the line cannot be read; the rest but ex and where is empty then
-	own   bool   // from a file in the user's format, which overrides the exchange's
+	kind  string  // split, bonus, factor, none (nothing happened to the prices), left (a rights issue or the like), dividend
+	ratio ratio   // prices before : prices after; 1:1 for none, left and dividend
+	paid  float64 // rupees a share of a dividend
+	text  string  // as the note says it: "split 5:1"
+	where string  // file:line
+	wrong string  // why the line cannot be read; the rest but ex and where is empty then
+	own   bool    // from a file in the user's format, which overrides the exchange's
 }
 
 // A ratio is a quotient of whole numbers.
@@ -66,7 +67,30 @@ const (
 	kindFactor = "factor"
 	kindNone   = "none"
 	kindLeft   = "left"
+	// kindDividend stays in the prices; it explains a previous close.
+	kindDividend = "dividend"
 )
+
+// dividends are those of one day.
+type dividends []action
+
+// explain returns those that together, or one of which alone, the previous close
+// lacks; nil if it is something else.
+func (all dividends) explain(s step) dividends {
+	sum := 0.0
+	for _, a := range all {
+		sum += a.paid
+	}
+	if s.pays(sum) {
+		return all
+	}
+	for i, a := range all {
+		if s.pays(a.paid) {
+			return all[i : i+1]
+		}
+	}
+	return nil
+}
 
 // everyDay is the ex-date of a line whose date cannot be read.
 const everyDay = date(-1 << 31)
@@ -291,6 +315,9 @@ func exchangeLine(width, symbol, ex, purposeAt int) lineReader {
 			return name, nil, nil
 		}
 		day, dateErr := exDate(record[ex])
+		if dateErr != nil && err == nil && !slices.ContainsFunc(found, func(a action) bool { return a.kind != kindDividend }) {
+			return name, nil, nil
+		}
 		if dateErr != nil {
 			day, err = everyDay, fmt.Errorf("%w; if that is known by now say it in actions.csv, and add the line %s,%s,none, to actions.csv to pass over this one", dateErr, name, noDate)
 		}

@@ -53,7 +53,7 @@ func TestPurposes(t *testing.T) {
 		"Face Value Split (Sub-Division) - From Rs 2/- Per Share To Rs 2/- Per Share":  "error",
 		"Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 0/- Per Share": "error",
 	} {
-		texts, factor, err := nse.PurposeRatio(purpose)
+		texts, factor, _, err := nse.PurposeRatio(purpose)
 		got := fmt.Sprintf("%s = %v", strings.Join(texts, ", "), factor)
 		if err != nil {
 			got = "error"
@@ -186,7 +186,7 @@ func TestRealMovesAreNoSplits(t *testing.T) {
 		warning     string
 	}{
 		{80, 100, ""}, {120, 100, ""}, {100, 100.45, ""},
-		{73, 73.1, "2024-07-10: the exchange's previous close is 73.1 after a close of 100; a demerger"},
+		{97, 97.1, "2024-07-10: the exchange's previous close is 97.1 after a close of 100; a demerger"},
 	} {
 		dir, _ := crossing(t, test.price, test.prev)
 		series, err := open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 9)

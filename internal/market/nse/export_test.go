@@ -9,15 +9,20 @@ import (
 	"github.com/tapedeck/tapedeck/internal/market"
 )
 
-// PurposeRatio is what parsePurpose makes of a PURPOSE, as the notes say it.
-func PurposeRatio(purpose string) (texts []string, factor float64, err error) {
+// PurposeRatio is what parsePurpose makes of a PURPOSE, as the notes say it, and
+// the rupees of its dividends.
+func PurposeRatio(purpose string) (texts []string, factor, paid float64, err error) {
 	found, err := parsePurpose(purpose)
 	factor = 1
 	for _, a := range found {
+		if a.kind == kindDividend {
+			paid += a.paid
+			continue
+		}
 		texts = append(texts, a.text)
 		factor *= a.ratio.float()
 	}
-	return texts, factor, err
+	return texts, factor, paid, err
 }
 
 // SimpleRatios are the ratios that a message may offer.

@@ -246,7 +246,14 @@ func TestGhostsAreDropped(t *testing.T) {
 func TestGapsHolesAndTheEndOfHistory(t *testing.T) {
 	dir := t.TempDir()
 	sessions := nsetest.Weekdays(60, friday)
+	last := 0.0 // close of RARE
 	nsetest.Archive(t, dir, nsetest.Config{Symbols: 8, Names: []string{"X", "RARE"}, Sessions: sessions, Edit: func(i int, rows []nsetest.Row) []nsetest.Row {
+		if i%2 == 0 && last > 0 {
+			rows[1].Prev = last
+		}
+		if i%2 == 0 {
+			last = rows[1].Close
+		}
 		switch {
 		case i == 50 || i == 51 || i > 3 && i < 10: // files that are not there
 			return nil

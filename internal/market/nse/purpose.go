@@ -14,6 +14,7 @@ import (
 //	Face Value Split (Sub-Division) - From Rs 10/- Per Share To Rs 2/- Per Share
 //	Fv Splt Frm Rs 10 To Re 1
 //	Consolidation Of Equity Shares From Re 1 Per Share To Rs 10 Per Share
+//	Interim Dividend - Rs 5 Per Share/Special Dividend - Rs 7.50 Per Share
 //
 // The expressions work on lower case with single spaces. What mentions a bonus
 // or a split and fits none of them is an error, never a ratio of 1.
@@ -25,18 +26,20 @@ var (
 	// A bonus of preference shares or debentures does not change the number of shares.
 	otherPaper = regexp.MustCompile(`ncrps|ccps|\bncds?\b|debenture|preference|warrant`)
 
-	bonusRatio = regexp.MustCompile(`\bbonus(?: (?:issue|shares?|equity|of|in the ratio))* ?[-–:]? ?(?:of )?(\d{1,4}) ?: ?(\d{1,4})\b`)
-	faceValues = regexp.MustCompile(`(?:from|frm) r[se]\.? ?-? ?(\d{1,4}(?:\.\d{1,2})?)(?: ?/-)?(?: ?per share| each)? ?to r[se]\.? ?-? ?(\d{1,4}(?:\.\d{1,2})?)\b`)
+	bonusRatio   = regexp.MustCompile(`\bbonus(?: (?:issue|shares?|equity|of|in the ratio))* ?[-–:]? ?(?:of )?(\d{1,4}) ?: ?(\d{1,4})\b`)
+	dividendPaid = regexp.MustCompile(`\bdiv(?:idend)?\b[^0-9/+]*?\br[se]\.? ?-? ?(\d[\d,]*(?:\.\d+)?)`)
+	faceValues   = regexp.MustCompile(`(?:from|frm) r[se]\.? ?-? ?(\d{1,4}(?:\.\d{1,2})?)(?: ?/-)?(?: ?per share| each)? ?to r[se]\.? ?-? ?(\d{1,4}(?:\.\d{1,2})?)\b`)
 )
 
-// parsePurpose returns the actions in a PURPOSE: none for dividends and
-// meetings, kindLeft for what changes prices in a way that no ratio says.
+// parsePurpose returns the actions in a PURPOSE: none for meetings, kindDividend
+// for dividends of so many rupees, kindLeft for what changes prices in a way that
+// no ratio says.
 func parsePurpose(purpose string) ([]action, error) {
 	text := strings.Join(strings.Fields(strings.ToLower(purpose)), " ")
 	bonuses := len(mentionBonus.FindAllString(text, -1))
 	splits := mentionSplit.MatchString(text)
 	if bonuses > 0 && !splits && otherPaper.MatchString(text) {
-		return nil, nil
+		return paid(purpose, text), nil
 	}
 	if (bonuses > 0 || splits) && undone.MatchString(text) {
 		return nil, unread(purpose)
@@ -68,7 +71,24 @@ func parsePurpose(purpose string) ([]action, error) {
 	if found == nil && mentionLeft.MatchString(text) {
 		found = append(found, action{kind: kindLeft, ratio: ratio{1, 1}, text: strings.TrimSpace(purpose)})
 	}
-	return found, nil
+	return append(found, paid(purpose, text)...), nil
+}
+
+// paid returns the dividends in a purpose as one action, or none; text is the
+// purpose in lower case.
+func paid(purpose, text string) []action {
+	sum := 0.0
+	for _, match := range dividendPaid.FindAllStringSubmatch(text, -1) {
+		amount, err := strconv.ParseFloat(strings.ReplaceAll(match[1], ",", ""), 64)
+		if err != nil {
+			return nil
+		}
+		sum += amount
+	}
+	if sum == 0 {
+		return nil
+	}
+	return []action{{kind: kindDividend, ratio: ratio{1, 1}, paid: sum, text: strings.TrimSpace(purpose)}}
 }
 
 // paise is a face value, matched by faceValues, in hundredths of a rupee.

@@ -12,9 +12,13 @@ import (
 const (
 	// sameLog: closer than this, a previous close is the close of the day before.
 	sameLog = 0.005
-	// ratioLog: closer than this to a ratio of a bonus, a previous close is
-	// changed by it. These ratios stand closely together, and a demerger's price
-	// should not be taken for one.
+	// smallLog is the largest difference of a previous close that is warned about
+	// without a line: a dividend or a cheap rights issue. Of a larger one nobody
+	// can tell whether it was a bonus.
+	smallLog = 0.04
+	// ratioLog: closer than this to a ratio of a bonus, or to what a dividend
+	// leaves, a previous close is changed by it. These ratios stand closely
+	// together, and a demerger's price should not be taken for one.
 	ratioLog = 0.001
 	// actionLog is how far from an action's ratio the exchange's may be: a
 	// dividend of the same day may be in it.
@@ -25,12 +29,12 @@ const (
 	// move before it opens.
 	openLog = 0.223 // a factor of 1.25
 	holeLog = 0.405 // a factor of 1.5
-	// stepLog is the step from which on nothing but a line explains it, be it of
-	// the previous close or, from there, of the open and the close: no day
-	// opens so far away.
+	// stepLog is the step beyond which only a line with a ratio explains it, be it
+	// of the previous close or of the open and the close: no demerger that is left
+	// in the prices excuses it.
 	stepLog = 0.336 // a factor of 1.4
-	// perHole is added to stepLog for each session but one that is missing
-	// before a day, up to largestStep: prices move meanwhile.
+	// perHole is added to what a day may move for each session but one that is
+	// missing before it, up to largestStep: prices move meanwhile.
 	perHole     = 0.03
 	largestStep = 0.47 // a factor of 1.6
 	// plainLog is how far from a plain ratio an open may be for the message to
@@ -77,6 +81,23 @@ func (s step) agrees(factor float64) bool {
 	return with <= near && with < without
 }
 
+// bears reports whether the prices do not speak against a small action: the
+// previous close is silent, and with it the open is where a session may open.
+func (s step) bears(factor float64) bool {
+	near := openLog
+	if s.holes > 0 {
+		near = holeLog
+	}
+	return s.silent() && math.Abs(math.Log(factor)) <= oddLog && math.Abs(math.Log(s.open*factor/s.close)) <= near
+}
+
+// pays reports whether a dividend is what the previous close lacks of the close
+// before, to rounding.
+func (s step) pays(dividend float64) bool {
+	return dividend > 0 && dividend < s.close && s.prev > 0 &&
+		math.Abs(math.Log((s.close-dividend)/s.prev)) <= ratioLog+slack(s.prev)
+}
+
 // A suspicion is a step that no session explains.
 type suspicion struct {
 	// ratio is the plain one that it may be, of a split or bonus; 0:0 if it is
@@ -88,30 +109,34 @@ type suspicion struct {
 }
 
 // suspect says whether something happened between the bars that needs a line:
-// the sign of a split or bonus, or a step that is too large for a day. One that
-// is left in the prices by a line (left) explains small ones.
-func (s step) suspect(left bool) (suspicion, bool) {
+// a change of the exchange's previous close, or a step that is too large for a
+// day. A line that is left in the prices (left), or a dividend of just the
+// change's size (paid), explains small ones.
+func (s step) suspect(left, paid bool) (suspicion, bool) {
 	if !s.silent() {
 		by := math.Log(s.close / s.prev)
 		if math.Abs(by) > stepLog {
 			return suspicion{plainRatio(by, actionLog+slack(s.prev)), s.prev / s.close}, true
 		}
-		if r, found := nearest(bonusRatios, by, ratioLog+slack(s.prev)); found && !left {
+		r, exact := nearest(bonusRatios, by, ratioLog+slack(s.prev))
+		// On a share so cheap that a tick is several ratios, none is exact.
+		exact = exact && (math.Abs(by) > smallLog || slack(s.prev) <= 2*ratioLog)
+		if !left && !paid && (exact || math.Abs(by) > smallLog) {
 			return suspicion{r, s.prev / s.close}, true
 		}
 	}
+	least := oddLog
+	if left {
+		least = stepLog
+	}
 	if s.prev > 0 {
-		least := oddLog
-		if left {
-			least = stepLog
-		}
 		if by := s.moved(s.prev); math.Abs(by) > least {
 			return suspicion{ratio: plainRatio(by, plainLog)}, true
 		}
 	}
 	if s.prev == 0 || s.holes > 0 {
 		by := s.moved(s.close)
-		if math.Abs(by) > math.Min(stepLog+perHole*float64(max(0, s.holes-1)), largestStep) {
+		if math.Abs(by) > math.Min(least+perHole*float64(max(0, s.holes-1)), largestStep) {
 			return suspicion{ratio: plainRatio(by, plainLog)}, true
 		}
 	}
@@ -151,8 +176,9 @@ type simpleRatio struct {
 
 // plainRatios are the ones that a message may offer from far: so few that a
 // step near one of them is hardly another. bonusRatios are those of bonuses of
-// up to ten for ten below the step that needs a line in any case; they count
-// where the exchange's previous close has one exactly. Both are constant tables.
+// up to ten for ten below stepLog, of consolidations that undo one, and of the
+// small bonuses of 1:15 to 1:50; they count where the exchange's previous close
+// has one exactly. Both are constant tables.
 var (
 	plainRatios = sorted(ratio{3, 2}, ratio{2, 1}, ratio{5, 2}, ratio{3, 1}, ratio{4, 1}, ratio{5, 1}, ratio{15, 2},
 		ratio{10, 1}, ratio{15, 1}, ratio{20, 1}, ratio{50, 1}, ratio{100, 1},
@@ -166,9 +192,12 @@ func makeBonusRatios() []simpleRatio {
 		for given := int64(1); given <= held; given++ {
 			r := ratio{held + given, held}.reduced()
 			if math.Log(r.float()) <= stepLog+ratioLog && !slices.Contains(all, r) {
-				all = append(all, r)
+				all = append(all, r, ratio{r.den, r.num})
 			}
 		}
+	}
+	for _, held := range []int64{15, 20, 25, 50} {
+		all = append(all, ratio{held + 1, held})
 	}
 	return sorted(all...)
 }

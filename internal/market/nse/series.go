@@ -182,14 +182,18 @@ func (w *walk) adjust(s *market.Series, list []action) (warnings []string, err e
 			break
 		}
 		here := during(list, w.found[i-1].day.date, w.found[i].day.date)
-		odd, err := w.check(i, here)
+		judged, err := w.check(i, here)
 		if err != nil {
 			return nil, err
 		}
-		if odd != "" {
-			warnings = append(warnings, odd)
+		if judged.warning != "" {
+			warnings = append(warnings, judged.warning)
 		}
+		s.Notes = append(s.Notes, judged.notes...)
 		for _, a := range slices.Backward(here) {
+			if a.kind == kindDividend {
+				continue
+			}
 			if price, shares = price.times(a.ratio), shares.times(a.shares()); price.huge() || shares.huge() {
 				return nil, badData(w.ticker, a.where, errors.New("the corporate actions of this ticker multiply beyond all measure"))
 			}
@@ -201,36 +205,58 @@ func (w *walk) adjust(s *market.Series, list []action) (warnings []string, err e
 	return warnings, nil
 }
 
+// A judgement is what is to be said of a step that is no fault.
+type judgement struct {
+	warning string
+	notes   []string
+}
+
 // check holds the actions between two neighbouring bars, which may be none,
 // against what the later one says.
-func (w *walk) check(i int, here []action) (odd string, err error) {
+func (w *walk) check(i int, here []action) (judgement, error) {
 	older, newer := w.found[i-1], w.found[i]
 	s := step{close: older.close, prev: newer.prev, open: newer.open, last: newer.close, holes: newer.holes}
-	factor, said, left := ratio{1, 1}, false, false
+	factor, said, left, own := ratio{1, 1}, false, false, true
 	var texts []string
+	var paid dividends
 	for _, a := range here {
 		if factor = factor.times(a.ratio); factor.huge() {
-			return "", badData(w.ticker, a.where, errors.New("the corporate actions of this day multiply beyond all measure"))
+			return judgement{}, badData(w.ticker, a.where, errors.New("the corporate actions of this day multiply beyond all measure"))
 		}
-		if a.kind == kindLeft {
+		switch a.kind {
+		case kindLeft:
 			left = true
-			continue
+		case kindDividend:
+			paid = append(paid, a)
+		default:
+			said, own = true, own && a.own
+			texts = append(texts, a.text)
 		}
-		said = true
-		texts = append(texts, a.text)
 	}
 	if said {
-		if factor.num != factor.den && !s.agrees(factor.float()) {
-			return "", badData(w.ticker, here[0].where, fmt.Errorf(
-				"%s on %s contradicts the prices: a close of %g, then a previous close of %g and an open of %g; correct the line, or say otherwise in actions.csv",
-				strings.Join(texts, " and "), here[0].ex, s.close, s.prev, s.open))
+		if factor.num == factor.den || s.agrees(factor.float()) {
+			return judgement{}, nil
 		}
-		return "", nil
+		what := fmt.Sprintf("%s on %s", strings.Join(texts, " and "), here[0].ex)
+		if own && s.bears(factor.float()) {
+			return judgement{notes: []string{what + ": the prices neither confirm nor contradict it"}}, nil
+		}
+		return judgement{}, badData(w.ticker, here[0].where, fmt.Errorf(
+			"%s contradicts the prices: a close of %g, then a previous close of %g and an open of %g; correct the line, or say otherwise in actions.csv",
+			what, s.close, s.prev, s.open))
 	}
-	if sign, found := s.suspect(left); found {
-		return "", badData(w.ticker, fmt.Sprintf("%s:%d", newer.day.name, newer.line), errors.New(w.unexplained(s, sign, newer.day.date)))
+	explained := paid.explain(s)
+	if sign, found := s.suspect(left, explained != nil); found {
+		return judgement{}, badData(w.ticker, fmt.Sprintf("%s:%d", newer.day.name, newer.line), errors.New(w.unexplained(s, sign, newer.day.date)))
 	}
-	return s.oddity(newer.day.date), nil
+	if explained != nil && !s.silent() {
+		var notes []string
+		for _, a := range explained {
+			notes = append(notes, a.note())
+		}
+		return judgement{notes: notes}, nil
+	}
+	return judgement{warning: s.oddity(newer.day.date)}, nil
 }
 
 // unexplained says what is suspected and which lines settle it. A ratio is only
@@ -262,7 +288,7 @@ func (a action) note() string {
 	switch a.kind {
 	case kindNone:
 		return fmt.Sprintf("%s: nothing taken out (%s)", a.ex, a.where)
-	case kindLeft:
+	case kindLeft, kindDividend:
 		return fmt.Sprintf("%s on %s left in the prices (%s)", a.text, a.ex, a.where)
 	}
 	return fmt.Sprintf("%s on %s taken out (%s)", a.text, a.ex, a.where)
