@@ -40,6 +40,9 @@ const (
 	// recentDays is how many of the newest days say which symbols there are:
 	// hardly traded ones have no row on every day.
 	recentDays = 5
+	// maxBehind is how many sessions before the newest a symbol may have been traded
+	// last; a share that nobody trades for two weeks has no price to judge.
+	maxBehind = 10
 	// slackSessions is how many sessions more than the bars asked for are
 	// fetched: holidays that the calendar did not know, and dropped ghosts.
 	slackSessions = 10

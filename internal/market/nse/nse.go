@@ -42,8 +42,9 @@ import (
 
 const (
 	providerName = "nse"
-	// fundPrefix is that of the ISINs of funds' units; a company's share has INE.
-	fundPrefix = "INF"
+	// fundPrefix is that of the ISINs of funds' units, sharePrefix of companies' shares.
+	fundPrefix  = "INF"
+	sharePrefix = "INE"
 )
 
 // DefaultBaseURL is the exchange's server of daily files.
@@ -187,7 +188,7 @@ func (p *Provider) Close() error {
 }
 
 // Daily implements market.Provider. A symbol that no served day holds is
-// CodeUnknownTicker, an empty archive CodeNoData; a wrong row within the
+// CodeUnknownTicker, one that was last traded long ago CodeNoData; a wrong row within the
 // window, an unusable file there, a split or bonus that no file explains or
 // that the prices contradict is CodeBadData with file and line. Days that
 // could not be fetched are CodeUnavailable, CodeRateLimited or CodeTimeout, with
@@ -220,14 +221,14 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	if err := v.preload(ctx, bars); err != nil {
 		return market.Series{}, withTicker(err, ticker)
 	}
-	w := &walk{view: v, ticker: ticker, symbol: symbol}
+	w := &walk{view: v, ticker: ticker, symbol: symbol, list: said[symbol]}
 	if err := w.collect(ctx, bars); err != nil {
 		return market.Series{}, err
 	}
 	if len(w.found) == 0 {
 		return market.Series{}, unknown(ticker)
 	}
-	series, err := w.series(said[symbol])
+	series, err := w.series()
 	if late := v.late(p.archive.calendar, due); err == nil && late != "" {
 		series.Warnings = append(series.Warnings, late)
 	}

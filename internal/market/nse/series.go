@@ -1,7 +1,6 @@
 package nse
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,128 +9,13 @@ import (
 	"github.com/tapedeck/tapedeck/internal/market"
 )
 
-// A walk collects one symbol's bars from the newest day of a snapshot back.
-type walk struct {
-	*view
-	ticker string
-	symbol string
-	id     uint32 // of the symbol, once a file with it has been read
-	known  bool
-
-	found  []traded // newest first
-	ghosts []date   // dropped ones between the days found
-	torn   []string // rows of nobody knows whom, on days without a row of this symbol
-	holes  holes
-
-	// What was met since the last day found: it matters if an older one comes.
-	pendingGhosts []date
-	pendingTorn   []string
-	pendingHoles  holes
-	pendingFault  error
-}
-
-// traded is one session of the symbol, as the file has it.
-type traded struct {
-	day    *day
-	line   uint32
-	isin   uint32
-	volume float64
-	prices
-	holes int // sessions without a file between this one and the next older one found
-}
-
-// holes are sessions without a file.
-type holes struct {
-	count int
-	after date // the newest day with a file before one of them
-}
-
-// collect walks until it has the bars asked for or the days are at their end.
-func (w *walk) collect(ctx context.Context, bars int) error {
-	for i := len(w.days) - 1; i >= 0 && len(w.found) < bars; i-- {
-		if err := market.ContextError(ctx, w.ticker); err != nil {
-			return err
-		}
-		missing, err := w.visit(i)
-		if err != nil {
-			return err
-		}
-		if missing > 0 {
-			w.pendingHoles.count += missing
-			w.pendingHoles.after = w.days[i-1].date
-		}
+// series makes the series of what was found. A symbol that has not been traded
+// for long is CodeNoData: its last bars are no market.
+func (w *walk) series() (market.Series, error) {
+	stale := w.stale()
+	if w.behind >= maxBehind {
+		return market.Series{}, &market.Error{Code: market.CodeNoData, Ticker: w.ticker, Err: fmt.Errorf("%s: suspended, delisted or renamed?", stale)}
 	}
-	if len(w.found) == 0 && w.pendingFault != nil {
-		return w.pendingFault
-	}
-	return nil
-}
-
-// visit looks at one day. It returns how many sessions right before it have no
-// file, by the calendar or by the day's own previous closes.
-func (w *walk) visit(i int) (missing int, err error) {
-	missing = w.snapshot.holes[i]
-	d := w.days[i]
-	c, err := w.load(i)
-	if err != nil {
-		if !isBadData(err) {
-			return missing, withTicker(err, w.ticker)
-		}
-		if w.pendingFault == nil {
-			w.pendingFault = withTicker(err, w.ticker)
-		}
-		return missing, nil
-	}
-	toBefore := w.relation(i, c)
-	if toBefore.skips {
-		missing = max(missing, 1)
-	}
-	if toBefore.repeats {
-		w.pendingGhosts = append(w.pendingGhosts, d.date)
-		return missing, nil
-	}
-	if !w.known {
-		w.id, w.known = w.decoder.symbols.find(w.symbol)
-	}
-	if !w.known {
-		return missing, nil
-	}
-	if why, bad := c.bad[w.id]; bad {
-		return missing, badData(w.ticker, fmt.Sprintf("%s:%d", d.name, why.line), why)
-	}
-	r := c.find(w.id)
-	if r == nil {
-		for _, why := range c.broken {
-			w.pendingTorn = append(w.pendingTorn, fmt.Sprintf("%s:%d", d.name, why.line))
-		}
-		return missing, nil
-	}
-	if w.pendingFault != nil { // an unusable day lies within the window
-		return missing, w.pendingFault
-	}
-	w.add(traded{day: d, line: r.line, isin: r.isin, volume: r.volume, prices: c.prices(w.id)})
-	return missing, nil
-}
-
-// add takes a session, and with it what was met on the way to it.
-func (w *walk) add(t traded) {
-	if n := len(w.found); n > 0 {
-		w.found[n-1].holes = w.pendingHoles.count
-	}
-	if len(w.found) > 0 {
-		w.ghosts = append(w.ghosts, w.pendingGhosts...)
-		w.torn = append(w.torn, w.pendingTorn...)
-		w.holes.count += w.pendingHoles.count
-		if w.pendingHoles.count > 0 {
-			w.holes.after = w.pendingHoles.after
-		}
-	}
-	w.pendingGhosts, w.pendingTorn, w.pendingHoles = nil, nil, holes{}
-	w.found = append(w.found, t)
-}
-
-// series makes the series of what was found.
-func (w *walk) series(list []action) (market.Series, error) {
 	slices.Reverse(w.found) // and holes now lie before each one
 	bars := make([]market.Bar, len(w.found))
 	for i, t := range w.found {
@@ -144,7 +28,7 @@ func (w *walk) series(list []action) (market.Series, error) {
 		Ticker: w.ticker, Provider: providerName, Adjustment: market.AdjustmentSplits,
 		Currency: market.ListingCurrency(w.ticker), Bars: bars,
 	}
-	odd, err := w.adjust(&s, list)
+	odd, err := w.adjust(&s, w.list)
 	if err != nil {
 		return market.Series{}, err
 	}
@@ -153,6 +37,9 @@ func (w *walk) series(list []action) (market.Series, error) {
 		return market.Series{}, w.placed(err)
 	}
 	s.Warnings = slices.Concat(warnings, odd, w.warnings())
+	if stale != "" {
+		s.Warnings = append(s.Warnings, stale)
+	}
 	s.Notes = append(s.Notes, w.isins()...)
 	return s, nil
 }
@@ -316,6 +203,9 @@ func scale(bar *market.Bar, price, shares ratio) {
 // warnings are what is odd about the days between the bars.
 func (w *walk) warnings() []string {
 	var list []string
+	if w.cut != "" {
+		list = append(list, w.cut)
+	}
 	if n := len(w.ghosts); n > 0 {
 		list = append(list, fmt.Sprintf("%d days that only repeat the day before were dropped, the first %s", n, slices.Min(w.ghosts)))
 	}
