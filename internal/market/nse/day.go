@@ -67,6 +67,10 @@ func (d *day) read(root *os.Root) (string, error) {
 		return "", err
 	}
 	if !strings.HasSuffix(d.name, zipSuffix) {
+		if n := len(data); n > 0 && data[n-1] != '\n' { // a packed one has its length and checksum
+			return "", unavailable(d.name, errors.New(
+				"the file does not end with a line: it is still being copied, or was cut off; copy it again, or end its last line if it is whole"))
+		}
 		return string(data), nil
 	}
 	return unpack(data)
@@ -115,6 +119,8 @@ type relation struct {
 	repeats bool
 	// skips: by the exchange's previous closes there was a session between.
 	skips bool
+	// lost is the number of shares of the day before where this one has far fewer, else 0.
+	lost int
 }
 
 // after compares the day, whose content is given, with the one before it.
@@ -128,7 +134,10 @@ func (d *day) after(content, before *content) relation {
 }
 
 func compare(c, before *content) relation {
-	both, same, moved := 0, 0, 0
+	both, same, moved, lost := 0, 0, 0, 0
+	if n := len(before.rows); n >= fewRows && float64(len(c.rows)) < wholeShare*float64(n) {
+		lost = n
+	}
 	for id := range c.at {
 		a, b := c.find(uint32(id)), before.find(uint32(id))
 		if a == nil || b == nil {
@@ -144,9 +153,10 @@ func compare(c, before *content) relation {
 		}
 	}
 	if both < fewRows {
-		return relation{}
+		return relation{lost: lost}
 	}
 	return relation{
+		lost:    lost,
 		repeats: float64(same) >= ghostShare*float64(len(c.rows)),
 		skips:   float64(moved) >= skipShare*float64(both),
 	}

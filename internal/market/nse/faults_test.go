@@ -62,7 +62,7 @@ func TestFaultsOfRowsAreTheirSymbolsAlone(t *testing.T) {
 		put(t, dir, "2024-07-10", rows(good, "GAP EQ 10 12 9 11 11 77"))
 		name := put(t, dir, "2024-07-11", rows(good))
 		text, _ := os.ReadFile(filepath.Join(dir, name))
-		nsetest.Write(t, filepath.Join(dir, name), append(text, "2024-07-11,20"...))
+		nsetest.Write(t, filepath.Join(dir, name), append(text, "2024-07-11,20\n"...))
 		put(t, dir, "2024-07-12", rows(good, "GAP EQ 10 12 9 11 11 77"))
 		p := open(t, nse.Config{Dir: dir})
 		series, err := p.Daily(t.Context(), "GAP.NS", 5)
@@ -147,5 +147,40 @@ func TestAFileOfTornRows(t *testing.T) {
 	wantFault(t, err, market.CodeBadData, "cm05JUL2024bhav.csv:1003", "more than 1000 unreadable rows")
 	if n := nse.Symbols(p); n > 1001 {
 		t.Errorf("%d symbols are kept", n)
+	}
+}
+
+// A plain file says nowhere how long it is: one that ends within a line is not
+// whole yet, and one that ends behind a line shows by what it lacks.
+func TestHalfCopiedFiles(t *testing.T) {
+	sessions := nsetest.Weekdays(4, friday)
+	dir := t.TempDir()
+	names := nsetest.Archive(t, dir, nsetest.Config{Symbols: 40, Sessions: sessions, Plain: true})
+	p := open(t, nse.Config{Dir: dir})
+	last := strings.TrimSuffix(nse.FileName(friday), ".zip")
+	whole, err := os.ReadFile(filepath.Join(dir, last))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ticker := range names[:2] { // in the half that is there, and in no half
+		nsetest.Write(t, filepath.Join(dir, last), whole[:len(whole)/2])
+		_, err = p.Daily(t.Context(), ticker+".NS", 3)
+		wantFault(t, err, market.CodeUnavailable, last, "the file does not end with a line: it is still being copied")
+		_, err = p.Tickers(t.Context())
+		wantFault(t, err, market.CodeUnavailable, last, "is still being copied")
+	}
+	lines := strings.SplitAfter(string(whole), "\n")
+	for shares, told := range map[int]bool{40: false, 28: false, 27: true} {
+		nsetest.Write(t, filepath.Join(dir, last), []byte(strings.Join(lines[:1+shares], "")))
+		for _, name := range []string{names[3], names[38]} {
+			series, err := p.Daily(t.Context(), name+".NS", 3)
+			want := fmt.Sprintf("1 files hold less than 70 %% of the shares of the day before, the first %s (%d after 40); are they whole?", last, shares)
+			if err != nil || slices.Contains(series.Warnings, want) != told {
+				t.Errorf("%d shares, %s: %v, %q", shares, name, err, series.Warnings)
+			}
+		}
+	}
+	if series, err := p.Daily(t.Context(), names[3]+".NS", 3); err != nil || len(series.Bars) != 3 {
+		t.Errorf("%d bars, %v", len(series.Bars), err)
 	}
 }

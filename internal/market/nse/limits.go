@@ -57,7 +57,10 @@ const (
 	// closes of the file before for a session between them to be missing: a
 	// session moves three shares in four, corporate actions one in a hundred.
 	skipShare = 0.3
-	// fewRows is how many shares both days must have for either to be said.
+	// wholeShare is the share of the day before's shares that a whole file has at
+	// least: from one session to the next their number changes by a few in a hundred.
+	wholeShare = 0.7
+	// fewRows is how many shares both days must have for any of these to be said.
 	fewRows = 5
 
 	// publishDelay is how long after a session's close its file is not asked

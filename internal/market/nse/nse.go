@@ -188,7 +188,8 @@ func (p *Provider) Close() error {
 }
 
 // Daily implements market.Provider. A symbol that no served day holds is
-// CodeUnknownTicker, one that was last traded long ago CodeNoData; a wrong row within the
+// CodeUnknownTicker, one that was last traded long ago CodeNoData, an empty
+// archive CodeUnavailable; a wrong row within the
 // window, an unusable file there, a split or bonus that no file explains or
 // that the prices contradict is CodeBadData with file and line. Days that
 // could not be fetched are CodeUnavailable, CodeRateLimited or CodeTimeout, with
@@ -215,8 +216,7 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 		return market.Series{}, withTicker(err, ticker)
 	}
 	if len(v.days) == 0 {
-		return market.Series{}, &market.Error{Code: market.CodeNoData, Ticker: ticker, Err: fmt.Errorf(
-			"the archive holds no daily file such as %s", FileName(p.archive.now()))}
+		return market.Series{}, withTicker(p.empty(), ticker)
 	}
 	if err := v.preload(ctx, bars); err != nil {
 		return market.Series{}, withTicker(err, ticker)
@@ -235,6 +235,16 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	return series, err
 }
 
+// empty is the error of an archive without any day. It is no word on a ticker,
+// so that nobody takes another provider's answer for it.
+func (p *Provider) empty() error {
+	advice := "is it the right folder, and mounted? Put daily files into it, or have them downloaded"
+	if p.queue != nil {
+		advice = "the exchange has published none yet that was asked for"
+	}
+	return unavailable("", fmt.Errorf("the archive's folder %s holds no daily file such as %s; %s", p.dir, FileName(p.archive.now()), advice))
+}
+
 func unknown(ticker string) error {
 	return &market.Error{Code: market.CodeUnknownTicker, Ticker: ticker, Err: errors.New("no day of the NSE archive holds this symbol")}
 }
@@ -242,7 +252,7 @@ func unknown(ticker string) error {
 // Tickers implements market.Provider: every share that was listed on one of
 // the newest days, sorted, but for the exchange's own test symbols and for the
 // units of funds (ETFs), which Daily delivers to who names them. An empty
-// archive is CodeNoData.
+// archive is CodeUnavailable.
 func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 	if err := market.ContextError(ctx, ""); err != nil {
 		return nil, err
@@ -256,7 +266,7 @@ func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 	}
 	defer v.root.Close()
 	if len(v.days) == 0 {
-		return nil, &market.Error{Code: market.CodeNoData, Err: fmt.Errorf("the archive holds no daily file such as %s", FileName(p.archive.now()))}
+		return nil, p.empty()
 	}
 	listed, units := map[uint32]struct{}{}, map[uint32]struct{}{}
 	for i := max(0, len(v.days)-recentDays); i < len(v.days); i++ {

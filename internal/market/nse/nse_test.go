@@ -328,13 +328,16 @@ func TestAMissingSessionIsNoSplit(t *testing.T) {
 	}
 }
 
-func TestNoDataAndUnknown(t *testing.T) {
+// An empty archive is no word on any ticker: a chain must not go on to another
+// provider when the folder is not mounted.
+func TestEmptyAndUnknown(t *testing.T) {
 	dir := t.TempDir()
 	p := open(t, nse.Config{Dir: dir})
 	_, err := p.Daily(t.Context(), "X.NS", 5)
-	wantFault(t, err, market.CodeNoData, "", "the archive holds no daily file such as BhavCopy_NSE_CM_0_0_0_")
+	wantFault(t, err, market.CodeUnavailable, "", "the archive's folder "+dir+" holds no daily file such as BhavCopy_NSE_CM_0_0_0_")
+	wantFault(t, err, market.CodeUnavailable, "", "is it the right folder, and mounted? Put daily files into it, or have them downloaded")
 	_, err = p.Tickers(t.Context())
-	wantFault(t, err, market.CodeNoData, "", "no daily file")
+	wantFault(t, err, market.CodeUnavailable, "", "no daily file")
 	put(t, dir, "2024-07-12", rows("AAPL EQ 10 12 9 11 11 77", "NOTRADE EQ 0 0 0 11 11 0"))
 	for _, ticker := range []string{"X.NS", "AAPL", "AAPL.BO", "NOTRADE.NS"} {
 		_, err := p.Daily(t.Context(), ticker, 5)

@@ -212,6 +212,9 @@ func (w *walk) warnings() []string {
 	if w.holes.count > 0 {
 		list = append(list, fmt.Sprintf("no file for %d sessions, the first after %s", w.holes.count, w.holes.after))
 	}
+	if n := len(w.short); n > 0 {
+		list = append(list, fmt.Sprintf("%d files hold less than %.0f %% of the shares of the day before, the first %s; are they whole?", n, 100*wholeShare, w.short[n-1]))
+	}
 	if n := len(w.torn); n > 0 {
 		list = append(list, fmt.Sprintf("%d unreadable rows, perhaps of this ticker, on days without a bar, the first %s", n, w.torn[n-1]))
 	}

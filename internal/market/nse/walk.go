@@ -20,6 +20,7 @@ type walk struct {
 
 	found  []traded // newest first
 	ghosts []date   // dropped ones between the days found
+	short  []string // files with far fewer shares than the day before
 	torn   []string // rows of nobody knows whom, on days without a row of this symbol
 	holes  holes
 	// behind is how many sessions newer than the newest found have a file.
@@ -30,6 +31,7 @@ type walk struct {
 	// What was met since the last day found: it matters if an older one comes.
 	pendingGhosts []date
 	pendingTorn   []string
+	pendingShort  []string
 	pendingHoles  holes
 	pendingFault  error
 }
@@ -94,6 +96,9 @@ func (w *walk) visit(i int) (missing int, err error) {
 		w.pendingGhosts = append(w.pendingGhosts, d.date)
 		return missing, nil
 	}
+	if toBefore.lost > 0 {
+		w.pendingShort = append(w.pendingShort, fmt.Sprintf("%s (%d after %d)", d.name, len(c.rows), toBefore.lost))
+	}
 	if !w.known {
 		w.id, w.known = w.decoder.symbols.find(w.symbol)
 	}
@@ -135,7 +140,8 @@ func (w *walk) add(t traded) {
 			w.holes.after = w.pendingHoles.after
 		}
 	}
-	w.pendingGhosts, w.pendingTorn, w.pendingHoles = nil, nil, holes{}
+	w.short = append(w.short, w.pendingShort...) // also those newer than all found
+	w.pendingGhosts, w.pendingTorn, w.pendingShort, w.pendingHoles = nil, nil, nil, holes{}
 	w.found = append(w.found, t)
 }
 
