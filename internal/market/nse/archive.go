@@ -41,7 +41,7 @@ type snapshot struct {
 	days   []*day            // the served ones, oldest first
 	holes  []int             // by day: the sessions right before it that have no file
 	has    map[date]struct{} // every date with a file, also those not served
-	absent map[date]struct{} // dates of which the exchange said that it has no file
+	absent map[date]note     // dates of which the exchange said that it has no file
 	// actions are the names of the files of corporate actions, sorted.
 	actions []string
 }
@@ -73,12 +73,12 @@ func (a *archive) list(root *os.Root) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{has: map[date]struct{}{}, absent: map[date]struct{}{}}
+	s := &snapshot{has: map[date]struct{}{}, absent: map[date]note{}}
 	found := map[date]*day{}
 	ranks := map[date]int{}
 	for _, entry := range entries {
 		if d, ok := absentDate(entry.Name()); ok {
-			s.absent[d] = struct{}{}
+			s.absent[d] = readNote(root, entry.Name())
 		}
 		if isActionFile(entry.Name()) {
 			s.actions = append(s.actions, entry.Name())

@@ -227,33 +227,6 @@ func TestFilesWithTooFewSharesAreRefused(t *testing.T) {
 	}
 }
 
-// A weekday without a file is a holiday that the calendar does not know: asked
-// once, noted, never again.
-func TestHolidaysAreAskedOnce(t *testing.T) {
-	sessions := nsetest.Weekdays(30, friday)
-	holiday := sessions[20]
-	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: slices.Delete(slices.Clone(sessions), 20, 21)})
-	var dir string
-	for range 2 {
-		p, cfg := downloads(t, e, func(c *nse.Config) {
-			if dir != "" {
-				c.Dir = dir
-			}
-		})
-		dir = cfg.Dir
-		series, err := p.Daily(t.Context(), "SYNTH00000.NS", 15)
-		if err != nil || len(series.Bars) != 15 || series.Warnings != nil {
-			t.Fatalf("%d bars, %q, %v", len(series.Bars), series.Warnings, err)
-		}
-		if n := e.Count(http.StatusNotFound); n != 1 || len(e.Requests()) != 25 {
-			t.Errorf("%d of %d requests met no file", n, len(e.Requests()))
-		}
-	}
-	if names := files(t, dir); !slices.Contains(names, "no-session-"+holiday.Format(time.DateOnly)+".txt") {
-		t.Errorf("no note of the holiday: %q", names)
-	}
-}
-
 // The newest file may be late: that is no failure, and it is asked for again,
 // but not by each ticker.
 func TestALateFileIsAskedForAgain(t *testing.T) {
@@ -292,25 +265,6 @@ func TestALateFileIsAskedForAgain(t *testing.T) {
 	last(friday, 2)
 	if names := files(t, cfg.Dir); slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "no-session") }) {
 		t.Errorf("the late day was noted as a holiday: %q", names)
-	}
-}
-
-// A Friday without a session that the calendar does not know is no failure on
-// Monday, when there is no newer file yet: bars end before it, with a warning.
-func TestAnUnknownHolidayBeforeAWeekend(t *testing.T) {
-	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(20, friday.AddDate(0, 0, -1))})
-	for _, late := range []time.Duration{20 * time.Hour, 73 * time.Hour, 80 * time.Hour, 7*24*time.Hour + 20*time.Hour - 48*time.Hour} {
-		p, cfg := downloads(t, e, func(c *nse.Config) { c.Now = func() time.Time { return friday.Add(late) } })
-		series, err := p.Daily(t.Context(), "SYNTH00000.NS", 5)
-		if err != nil || len(series.Bars) != 5 || len(series.Warnings) != 1 || !strings.Contains(series.Warnings[0], "sessions after 2024-07-11") {
-			t.Errorf("%s later: %d bars, %q, %v", late, len(series.Bars), series.Warnings, err)
-		}
-		if _, err := p.Tickers(t.Context()); err != nil {
-			t.Errorf("%s later: %v", late, err)
-		}
-		if names := files(t, cfg.Dir); slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "no-session") }) {
-			t.Errorf("%s later, noted without a newer file: %q", late, names)
-		}
 	}
 }
 

@@ -121,7 +121,7 @@ func TestSeriesAreOfOneState(t *testing.T) {
 			}
 		}
 	}()
-	for n := range 3000 {
+	for n := range 1500 {
 		swap(n)
 	}
 	close(stop)

@@ -75,6 +75,13 @@ const (
 	// maxAbsentRun is how many sessions in a row may have no file, and how many of
 	// the newest: the longest unplanned closure of the exchange was shorter.
 	maxAbsentRun = 5
+	// skippedEvery is how long after the exchange's first answer a date is asked for
+	// again whose session took place by the previous closes of the day after; it
+	// doubles with each answer up to maxSkippedEvery: the file may never come.
+	skippedEvery    = 15 * time.Minute
+	maxSkippedEvery = 24 * time.Hour
+	// maxNoteBytes is as much of a note as is read.
+	maxNoteBytes = 512
 	// shownFailures is how many errors Update returns: they are mostly one.
 	shownFailures = 3
 	// concurrentFetches is how many files are fetched at a time: politeness is

@@ -3,7 +3,6 @@ package nse
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -37,7 +36,7 @@ type queue struct {
 	// missing are the dates of which this process was told so; noted are those
 	// that the archive already had notes of.
 	missing map[date]bool
-	noted   map[date]struct{}
+	noted   map[date]note
 }
 
 // A download is one day on its way.
@@ -46,6 +45,7 @@ type download struct {
 	done   chan struct{}
 	err    error // set before done is closed, as is absent
 	absent bool  // the exchange has no file, and that is no error
+	again  bool  // it is absent and will be asked for again
 }
 
 // A failure is a day that could not be had a moment ago.
@@ -86,7 +86,7 @@ func daysFor(n int) int { return n*14/9 + 14 }
 
 // request has the days fetched and returns what to wait for, the newest day
 // first. It is nil for a day that is not published yet: nobody waits for that.
-func (q *queue) request(days []date, newest date, noted map[date]struct{}) []*download {
+func (q *queue) request(days []date, newest date, noted map[date]note) []*download {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.newest, q.noted = max(q.newest, newest), noted
@@ -161,6 +161,7 @@ func (q *queue) finish(d date, err error) {
 	switch {
 	case err == nil:
 		q.newest = max(q.newest, d)
+		q.forget(d)
 		q.settle(d, nil)
 	case !errors.Is(err, errAbsent):
 		q.settle(d, err)
@@ -181,7 +182,7 @@ func (q *queue) age(d date) int {
 // pend leaves a day for later: its file may be late.
 func (q *queue) pend(d date) {
 	q.settled[d] = q.now().Add(pendingEvery)
-	q.open[d].absent = true
+	q.open[d].absent, q.open[d].again = true, true
 	q.settle(d, nil)
 }
 
@@ -233,27 +234,4 @@ func (q *queue) settle(d date, err error) {
 	}
 	one.err = err
 	close(one.done)
-}
-
-// markAbsent notes in the archive that a date had no session, so that it is
-// never asked for again.
-func (q *queue) markAbsent(d date) error {
-	q.missing[d] = true
-	run := 0
-	for _, session := range q.calendar.Sessions(d.time().AddDate(0, 0, -2*daysFor(maxAbsentRun)), d.time().AddDate(0, 0, 2*daysFor(maxAbsentRun))) {
-		if _, noted := q.noted[dateOf(session)]; noted || q.missing[dateOf(session)] {
-			run++
-		} else if run = 0; dateOf(session) > d {
-			break
-		}
-		if run > maxAbsentRun {
-			return unavailable(absentName(d), fmt.Errorf("the exchange has no files of more than %d sessions in a row, which are no holidays; "+
-				"ask for a shorter history, or put the files into the archive's folder by hand", maxAbsentRun))
-		}
-	}
-	text := fmt.Sprintf("the exchange had no file of this date on %s; delete this to ask again\n", q.now().UTC().Format(time.DateOnly))
-	if err := writeFile(q.client.dir, absentName(d), []byte(text)); err != nil {
-		return unavailable(absentName(d), fmt.Errorf("noting a date without a session: %w", err))
-	}
-	return nil
 }

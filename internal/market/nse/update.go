@@ -23,7 +23,8 @@ type Span struct {
 // A Filling is how far an Update has come: of Sessions from the date First to
 // Last, There had their file before, Fetched have it now, Missing have none at
 // the exchange (it is not published yet, or there was no session), and Failed
-// could not be had.
+// could not be had. Again are those of Missing that a later Update asks for
+// again: the exchange's word on a session of the calendar is not believed at once.
 type Filling struct {
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
@@ -32,6 +33,7 @@ type Filling struct {
 	Fetched  int       `json:"fetched"`
 	Missing  int       `json:"missing"`
 	Failed   int       `json:"failed"`
+	Again    int       `json:"again"`
 }
 
 // Done is how many of the sessions are settled, in whatever way.
@@ -51,7 +53,7 @@ func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)
 	if len(sessions) > MaxHistory+slackSessions {
 		return Filling{}, &market.Error{Code: market.CodeInvalid, Err: fmt.Errorf("%d sessions are more than the %d that an archive may have", len(sessions), MaxHistory)}
 	}
-	wanted, state, err := p.begin(sessions)
+	wanted, doubted, state, err := p.begin(sessions)
 	if err != nil {
 		return Filling{}, err
 	}
@@ -60,7 +62,7 @@ func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)
 	}
 	progress(state)
 	var failed []error
-	for _, one := range wanted {
+	for _, one := range slices.Concat(wanted, doubted) {
 		switch err := one.wait(ctx); {
 		case errors.Is(err, errLeft):
 			return state, market.ContextError(ctx, "")
@@ -70,6 +72,9 @@ func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)
 			}
 		case one == nil || one.absent:
 			state.Missing++
+			if one == nil || one.again {
+				state.Again++
+			}
 		default:
 			state.Fetched++
 		}
@@ -78,27 +83,33 @@ func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)
 	return state, errors.Join(failed...)
 }
 
-// begin has what is missing of some sessions fetched and says how it stands.
-func (p *Provider) begin(sessions []time.Time) ([]*download, Filling, error) {
-	state := Filling{Sessions: len(sessions)}
+// begin has what is missing of some sessions fetched and says how it stands;
+// doubted are those that the exchange has said it has no file of.
+func (p *Provider) begin(sessions []time.Time) (wanted, doubted []*download, state Filling, err error) {
+	state.Sessions = len(sessions)
 	if len(sessions) == 0 {
-		return nil, state, nil
+		return nil, nil, state, nil
 	}
 	state.First, state.Last = sessions[0], sessions[len(sessions)-1]
 	v, err := p.view("")
 	if err != nil {
-		return nil, state, err
+		return nil, nil, state, err
 	}
 	defer v.root.Close()
-	missing := v.lacks(sessions)
+	missing, again := v.lacks(sessions), v.doubted(sessions, p.queue.now())
 	for _, session := range sessions {
-		if _, has := v.has[dateOf(session)]; has {
+		d := dateOf(session)
+		if _, has := v.has[d]; has {
 			state.There++
+		} else if n, noted := v.absent[d]; noted && !slices.Contains(again, d) {
+			state.Missing++
+			if !n.final() {
+				state.Again++
+			}
 		}
 	}
-	state.Missing = len(sessions) - state.There - len(missing) // noted as without a file
-	wanted := p.queue.request(missing, v.newest(), v.absent)
-	return wanted, state, nil
+	wanted = p.queue.request(missing, v.newest(), v.absent)
+	return wanted, p.queue.request(again, v.newest(), v.absent), state, nil
 }
 
 // sessions lists those of a span whose files should have been published.
@@ -156,13 +167,15 @@ func (d *download) wait(ctx context.Context) error {
 
 // fetch waits until the archive has the days that so many bars need, as far as
 // the exchange has them. It returns the date of the newest session whose file
-// should be there. It is nothing without Download.
+// should be there. It is nothing without Download. Nobody waits for a day that
+// the exchange has said it has no file of: what comes of asking again is seen by
+// later calls.
 func (p *Provider) fetch(ctx context.Context, ticker string, bars int) (newest date, err error) {
 	if p.queue == nil {
 		return everyDay, nil
 	}
 	sessions := p.sessions(Span{Bars: min(bars, p.archive.history)})
-	wanted, state, err := p.begin(sessions)
+	wanted, _, state, err := p.begin(sessions)
 	if err != nil {
 		return everyDay, withTicker(err, ticker)
 	}
