@@ -13,6 +13,10 @@ import (
 
 // chart is the one result of an answer, as Yahoo writes it. Columns hold nulls.
 type chart struct {
+	// made is when the answer was made: by its server's clock or by this
+	// machine's, whichever is behind. A clock that is fast would else take the
+	// bar of an open session for one that is over.
+	made time.Time
 	Meta struct {
 		Symbol               string `json:"symbol"`
 		Currency             string `json:"currency"`

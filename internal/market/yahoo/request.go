@@ -129,6 +129,10 @@ func (p *Provider) get(ctx context.Context, h *host, q question) (*chart, error)
 	if fault != nil {
 		return nil, fault
 	}
+	answer.made = p.cfg.Now()
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && date.Before(answer.made) {
+		answer.made = date
+	}
 	return answer, nil
 }
 

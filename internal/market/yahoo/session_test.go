@@ -8,6 +8,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/yahoo"
+	"github.com/tapedeck/tapedeck/internal/market/yahoo/yahootest"
 )
 
 // twoDays is an answer with the bars of a date and the one before, in a zone.
@@ -46,6 +47,20 @@ func TestCoinsDayIsNotNewYorks(t *testing.T) {
 	}
 	if got, err := asked(t, today.Add(12*time.Hour), "TCS", twoDays("TCS", "America/New_York", today.Add(14*time.Hour))); err != nil || last(got) != "2026-11-24" {
 		t.Errorf("New York: %v, %v", got.Bars, err)
+	}
+}
+
+// A machine whose clock is fast does not take an open session's bar for one that
+// is over: the answer says when it was made.
+func TestAFastClock(t *testing.T) {
+	const noon = 12*time.Hour + 30*time.Minute // of India's session, which ends at 10:00 UTC
+	now := day(2026, 8, 28).Add(noon - 5*time.Hour - 30*time.Minute)
+	server, _ := serve(t, now, yahootest.Config{})
+	for _, wrong := range []time.Duration{0, 100 * time.Minute, 6 * time.Hour, -6 * time.Hour} {
+		p := open(t, now.Add(wrong), nil, server.URL)
+		if got := bars(t, p, "TCS.NS", 5); last(got) != "2026-08-27" {
+			t.Errorf("%s fast: the newest bar is of %s", wrong, last(got))
+		}
 	}
 }
 

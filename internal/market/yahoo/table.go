@@ -71,7 +71,7 @@ func read(c *chart, q question, adjustment market.Adjustment, calendars calendar
 				rows[i].Date.Format(time.DateOnly), q.now.UTC().Format(time.RFC3339))
 		}
 	}
-	t.sort(rows, q.now, sessionsOf(q.symbol, zone, c.Meta.CurrentTradingPeriod.Regular, calendars))
+	t.sort(rows, c.made, sessionsOf(q.symbol, zone, c.Meta.CurrentTradingPeriod.Regular, calendars))
 	return t, nil
 }
 
@@ -182,15 +182,15 @@ func (t *table) readEvents(c *chart, zone *time.Location) error {
 	return nil
 }
 
-// sort puts each row where it belongs. The row of a session that has not
-// closed and settled is delivered nowhere.
-func (t *table) sort(rows []row, now time.Time, s sessions) {
+// sort puts each row of an answer of then where it belongs. The row of a session
+// that had not closed and settled is delivered nowhere.
+func (t *table) sort(rows []row, made time.Time, s sessions) {
 	for _, r := range rows {
 		if r.priced {
 			t.priced = append(t.priced, r)
 		}
 		switch {
-		case s.closes(r.Date).Add(SettleTime).After(now):
+		case s.closes(r.Date).Add(SettleTime).After(made):
 		case r.priced && r.Volume == 0 && s.shut(r.Date):
 			t.ghosts = append(t.ghosts, r.Date)
 		case r.priced:

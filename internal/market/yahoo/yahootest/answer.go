@@ -16,6 +16,7 @@ const prefix = "/v8/finance/chart/"
 
 // ServeHTTP implements http.Handler: the chart endpoint, nothing else.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
 	symbol, ok := strings.CutPrefix(r.URL.Path, prefix)
 	if !ok || r.Method != http.MethodGet {
 		http.NotFound(w, r)

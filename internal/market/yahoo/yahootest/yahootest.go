@@ -82,8 +82,8 @@ type Dividend struct {
 // Config says what the server has and how it behaves. The zero value is a
 // server that has every ticker and no bad days.
 type Config struct {
-	// Now is the server's clock, by which sessions are open or closed; nil means
-	// time.Now. The log and what sticks go by the machine's own.
+	// Now is the server's clock, by which sessions are open or closed and answers
+	// are dated; nil means time.Now. The log and what sticks go by the machine's own.
 	Now func() time.Time
 	// Seed is what chances and prices are drawn from.
 	Seed uint64
