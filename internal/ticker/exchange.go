@@ -14,7 +14,8 @@ type Exchange struct {
 }
 
 // ExchangeOf returns the exchange of a canonical ticker, by its suffix: ".NS"
-// NSE, ".BO" BSE, none the US composite. Any other suffix, an index (^GSPC), a
+// NSE, ".BO" BSE, none the US composite, whose classes of shares are ".A" and
+// ".B" (BRK.B) as well as "-A" and "-B". Any other suffix, an index (^GSPC), a
 // currency pair (USDINR=X, EUR/USD) or a coin (BTC-USD, ETH-EUR) is unknown.
 //
 // Which of the US exchanges lists a ticker cannot be told from its name: XNYS
@@ -27,10 +28,19 @@ func ExchangeOf(ticker string) Exchange {
 		return Exchange{MIC: "XNSE", Name: "NSE", Currency: "INR"}
 	case strings.HasSuffix(ticker, ".BO"):
 		return Exchange{MIC: "XBOM", Name: "BSE", Currency: "INR"}
-	case !strings.Contains(ticker, "."):
+	case !strings.Contains(withoutClass(ticker), "."):
 		return Exchange{MIC: "XNYS", Name: "US", Currency: "USD"}
 	}
 	return Exchange{}
+}
+
+// withoutClass is a ticker without the mark of a class of US shares.
+func withoutClass(ticker string) string {
+	name, class, _ := strings.Cut(ticker, ".")
+	if name == "" || class != "A" && class != "B" {
+		return ticker
+	}
+	return name
 }
 
 // isCoin reports whether ticker is a coin quoted in something, which trades at

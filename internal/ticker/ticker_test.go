@@ -77,7 +77,8 @@ func TestSymbolAndExchange(t *testing.T) {
 		exchange       ticker.Exchange
 	}{
 		{"TCS.NS", "TCS", nse}, {"M&M.NS", "M&M", nse}, {"TCS.BO", "TCS", bse}, {"AAPL", "AAPL", us}, {"BRK-B", "BRK-B", us},
-		{"BRK.B", "BRK.B", ticker.Exchange{}}, {"^NSEI", "^NSEI", ticker.Exchange{}}, {"BTC-USD", "BTC-USD", ticker.Exchange{}},
+		{"BRK.B", "BRK.B", us}, {"X.A.B", "X.A.B", ticker.Exchange{}}, {"BRK.C", "BRK.C", ticker.Exchange{}},
+		{"^NSEI", "^NSEI", ticker.Exchange{}}, {"BTC-USD", "BTC-USD", ticker.Exchange{}},
 		{"BTC-EUR", "BTC-EUR", ticker.Exchange{}}, {"ETH-USDT", "ETH-USDT", ticker.Exchange{}}, {"DOGE-INR", "DOGE-INR", ticker.Exchange{}},
 		{"ETH-BTC", "ETH-BTC", ticker.Exchange{}}, {"RDS-A", "RDS-A", us}, {"BAC-PL", "BAC-PL", us}, {"X-", "X-", us}, {"BAJAJ-AUTO.NS", "BAJAJ-AUTO", nse},
 		{"USDINR=X", "USDINR=X", ticker.Exchange{}}, {"VOD.L", "VOD.L", ticker.Exchange{}},

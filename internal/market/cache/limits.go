@@ -15,6 +15,9 @@ const (
 	// request in this time for a suspended share, and at most this late for
 	// all others.
 	lateTime = 15 * time.Minute
+	// unknownTime is how long a series of an exchange without a calendar is kept,
+	// at most: it may close within the hour.
+	unknownTime = time.Hour
 	// MaxStored is the largest entry for the shared store, whose messages may
 	// have 900 KiB: far above 20,000 bars. A larger one stays in memory alone.
 	MaxStored = 900 << 10

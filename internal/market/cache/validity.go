@@ -13,7 +13,8 @@ import (
 // With a calendar it is so until the next session has closed and the provider
 // has had the time to settle. Where the newest session that should be there is
 // not (a late provider, a suspended share), it is worth asking again soon.
-// Other exchanges change at midnight UTC. A series whose last bar belongs to a
+// Of other exchanges nobody knows when they close, and some do at midnight UTC
+// (coins): these are kept for an hour, and not across it. A series whose last bar belongs to a
 // session that may still be open is not kept: complete bars are the provider's
 // duty, and a partial one that got through must not stay.
 func (c *Provider) keepUntil(series market.Series, now time.Time) (expires time.Time, keep bool) {
@@ -24,7 +25,11 @@ func (c *Provider) keepUntil(series market.Series, now time.Time) (expires time.
 	cal, known := c.cfg.Calendars(ticker.ExchangeOf(series.Ticker).MIC)
 	if !known {
 		today := now.UTC().Truncate(24 * time.Hour)
-		return today.AddDate(0, 0, 1), last.Before(today)
+		expires, midnight := now.Add(unknownTime), today.AddDate(0, 0, 1)
+		if midnight.Before(expires) {
+			expires = midnight
+		}
+		return expires, last.Before(today)
 	}
 	if last.After(cal.LastClosed(now)) {
 		return time.Time{}, false

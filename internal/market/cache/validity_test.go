@@ -94,9 +94,11 @@ func TestKeptUntil(t *testing.T) {
 		"over the weekend":                    {"TCS.NS", "2026-11-13", "2026-11-14T08:00:00Z", "2026-11-16T10:30:00Z"},
 		"over Thanksgiving":                   {"AAPL", "2026-11-25", "2026-11-26T15:00:00Z", "2026-11-27T18:30:00Z"},
 		"New York's evening":                  {"AAPL", "2026-11-24", "2026-11-25T00:30:00Z", "2026-11-25T21:30:00Z"},
-		"a coin, yesterday's":                 {"BTC-USD", "2026-11-11", "2026-11-12T06:00:00Z", "2026-11-13T00:00:00Z"},
+		"a coin, yesterday's":                 {"BTC-USD", "2026-11-11", "2026-11-12T06:00:00Z", "2026-11-12T07:00:00Z"},
+		"a coin, before midnight":             {"BTC-USD", "2026-11-11", "2026-11-12T23:30:00Z", "2026-11-13T00:00:00Z"},
 		"a coin, today's":                     {"BTC-USD", "2026-11-12", "2026-11-12T06:00:00Z", ""},
-		"an unknown exchange, old":            {"VOD.L", "2026-11-06", "2026-11-12T06:00:00Z", "2026-11-13T00:00:00Z"},
+		"an unknown exchange, old":            {"VOD.L", "2026-11-06", "2026-11-12T06:00:00Z", "2026-11-12T07:00:00Z"},
+		"a class of US shares":                {"BRK.B", "2026-11-24", "2026-11-25T00:30:00Z", "2026-11-25T21:30:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := at(t, test.now)
