@@ -208,23 +208,25 @@ func TestWait(t *testing.T) {
 // again when that is over, not five times within it.
 func TestPauseKeepsAttempts(t *testing.T) {
 	d := newDeck(t)
-	const pause = time.Second
-	until := time.Now().Add(pause)
-	provider := &pausing{Provider: bars(t), until: until}
+	provider := &pausing{Provider: bars(t), pause: time.Second}
 	d.start(provider, 0)
 	d.submit(events.JobQueued{JobID: "paused", Tickers: []string{"A"}})
 	got, ok := d.outcomes("paused", 1)["A"].(*events.TickerAnalyzed)
-	if !ok || got.Attempts != 2 || got.StartedAt.Before(until) {
+	if !ok || got.Attempts != 2 || got.StartedAt.Before(provider.until) {
 		t.Errorf("got %+v", got)
 	}
 }
 
+// pausing pauses when it is asked for the first time, however late that is.
 type pausing struct {
 	market.Provider
-	until time.Time
+	pause time.Duration
+	begin sync.Once
+	until time.Time // set by begin
 }
 
 func (p *pausing) Daily(ctx context.Context, ticker string, bars int) (market.Series, error) {
+	p.begin.Do(func() { p.until = time.Now().Add(p.pause) })
 	if left := time.Until(p.until); left > 0 {
 		return market.Series{}, &market.Error{Code: market.CodeRateLimited, Ticker: ticker, RetryAfter: left, Err: errors.New("paused")}
 	}
