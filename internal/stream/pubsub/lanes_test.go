@@ -176,13 +176,14 @@ func TestAllSlotsWork(t *testing.T) {
 // TestClose gives everything back at once but what a handler finishes within
 // the grace time.
 func TestClose(t *testing.T) {
+	const grace = 2 * time.Second
 	s := streamtest.Server(t)
 	left := 0 // items without an ack
 	for _, lane := range stream.Lanes() {
 		dispatch(t, s, "job-"+lane.Name(), lane, 50)
 		left += 50
 	}
-	sub, messages := subscribe(t, s, pubsub.SubscriberConfig{Slots: 32, Grace: 2 * time.Second})
+	sub, messages := subscribe(t, s, pubsub.SubscriberConfig{Slots: 32, Grace: grace})
 	var finish, abandoned *message.Message
 	for range 50 {
 		next(t, messages).Ack()
@@ -190,6 +191,7 @@ func TestClose(t *testing.T) {
 	}
 	finish, abandoned = next(t, messages), next(t, messages)
 	closed := make(chan error)
+	begin := time.Now()
 	go func() { closed <- sub.Close() }()
 	eventually(t, "the channel is closed", func() bool {
 		select {
@@ -203,7 +205,7 @@ func TestClose(t *testing.T) {
 			return false
 		}
 	})
-	if finish.Context().Err() != nil {
+	if finish.Context().Err() != nil && time.Since(begin) < grace {
 		t.Error("a running handler is interrupted before the grace time is over")
 	}
 	finish.Ack()
@@ -212,7 +214,7 @@ func TestClose(t *testing.T) {
 	ok(t, <-closed)
 	// Another takes all the rest, well within the AckWait of what was in hand.
 	_, messages = subscribe(t, s, pubsub.SubscriberConfig{Slots: 4})
-	begin := time.Now()
+	begin = time.Now()
 	for range left {
 		next(t, messages).Ack()
 	}
@@ -240,13 +242,15 @@ func TestCloseGivesBackHeld(t *testing.T) {
 
 // TestHeartbeats works longer than AckWait, in hand and held back.
 func TestHeartbeats(t *testing.T) {
+	t.Parallel()                    // it waits most of the time
+	const ackWait = 2 * time.Second // far above what a busy machine is late with a heartbeat
 	s := streamtest.Server(t)
 	admin := s.JetStream(streamtest.Admin)
 	for _, lane := range stream.Lanes() {
 		c, err := admin.Consumer(context.Background(), stream.Work, lane.Consumer())
 		ok(t, err)
 		cfg := c.CachedInfo().Config
-		cfg.AckWait = 500 * time.Millisecond
+		cfg.AckWait = ackWait
 		_, err = admin.UpdateConsumer(context.Background(), stream.Work, cfg)
 		ok(t, err)
 	}
@@ -259,7 +263,7 @@ func TestHeartbeats(t *testing.T) {
 	select {
 	case msg := <-idle:
 		t.Errorf("%s came again while it is in hand or held", pubsub.Subject(msg))
-	case <-time.After(1500 * time.Millisecond): // three times AckWait: time itself is what is tested
+	case <-time.After(2 * ackWait): // time itself is what is tested
 	}
 	first.Ack()
 	second := next(t, messages)
@@ -273,7 +277,7 @@ func TestHeartbeats(t *testing.T) {
 	select {
 	case msg := <-messages:
 		t.Errorf("%s came again", pubsub.Subject(msg))
-	case <-time.After(time.Second): // nothing tells that nothing comes
+	case <-time.After(ackWait / 2): // nothing tells that nothing comes
 	}
 }
 
