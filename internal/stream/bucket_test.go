@@ -53,9 +53,10 @@ func TestKeepForItsTime(t *testing.T) {
 	bars := stream.NewBarsBucket(s.JetStream(stream.RoleAnalyzer), nil)
 	_, err := bars.Load(ctx, "v1.a")
 	wantErr(t, err, stream.ErrNotFound)
+	kept := time.Now()
 	ok(t, bars.Keep(ctx, "v1.a", []byte("short"), 2900*time.Millisecond))
 	got, err := bars.Load(ctx, "v1.a")
-	if err != nil || string(got) != "short" {
+	if (err != nil || string(got) != "short") && time.Since(kept) < 2*time.Second { // the server counts whole seconds
 		t.Errorf("%q, %v", got, err)
 	}
 	ok(t, bars.Keep(ctx, "v1.b", []byte("old"), time.Hour))
@@ -77,7 +78,7 @@ func TestKeepForItsTime(t *testing.T) {
 		return // what follows waits for the server's clock
 	}
 	s.Restart() // the time to live stands in the file
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		_, err := bars.Load(ctx, "v1.a")
 		if errors.Is(err, stream.ErrNotFound) {

@@ -185,7 +185,7 @@ func (c *counter) expect(t *testing.T, verb string, a action, do func() error) {
 		}
 		return
 	}
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(patience)
 	for c.count() == before {
 		if time.Now().After(deadline) {
 			t.Errorf("%s may %s %s", c.role, verb, a.subject)
