@@ -109,7 +109,7 @@ func TestMarketOnAnExternalServer(t *testing.T) {
 func listed(t *testing.T, nats *streamtest.Embedded, tickers ...string) {
 	t.Helper()
 	bucket := stream.NewMarketBucket(nats.JetStream(stream.RoleAPI), nil)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // poll: nothing announces it
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) { // poll: nothing announces it
 		list, err := bucket.Tickers(t.Context())
 		if err == nil && slices.Equal(list, tickers) {
 			return

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
@@ -13,6 +14,9 @@ import (
 	"github.com/tapedeck/tapedeck/internal/market/synthetic"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 )
+
+// patience bounds every wait of a test: far above what it takes on a busy machine.
+const patience = time.Minute
 
 // start runs everything in this process and returns a client of its api.
 func start(tb testing.TB, dir string) (c *client.Client, stop func()) {
