@@ -60,34 +60,42 @@ func (g *grantLog) note() {
 	g.at = append(g.at, time.Now())
 }
 
+// grants takes grants until ctx ends.
+func (g *grantLog) grants(ctx context.Context, t *testing.T, l *limit.Limiter) {
+	for {
+		switch err := l.Wait(ctx, "yahoo"); codeOf(err) {
+		case "":
+			g.note()
+		case market.CodeTimeout, market.CodeRateLimited:
+			return // the span is over
+		default:
+			t.Errorf("no grant: %v", err)
+			return
+		}
+	}
+}
+
 // Three processes with 40 callers each never exceed the one rate, and use it.
 func TestOneRateForAllProcesses(t *testing.T) {
 	const rate, span, processes, callers = 200, time.Second, 3, 40
 	s := streamtest.Server(t)
 	var log grantLog
-	var wg sync.WaitGroup
-	ctx, cancel := context.WithTimeout(t.Context(), span)
-	defer cancel()
-	start := time.Now()
+	var limiters []*limit.Limiter
 	for range processes {
-		l := limiter(t, rate, books(t, s))
-		for range callers {
-			wg.Go(func() {
-				for {
-					switch err := l.Wait(ctx, "yahoo"); codeOf(err) {
-					case "":
-						log.note()
-					case market.CodeTimeout, market.CodeRateLimited:
-						return // the span is over
-					default:
-						t.Errorf("no grant: %v", err)
-						return
-					}
-				}
-			})
-		}
+		limiters = append(limiters, limiter(t, rate, books(t, s)))
 	}
-	wg.Wait()
+	start := time.Now()
+	// On a machine that stands still for a whole span there may be no grant in
+	// it; where they stand in each other's way there is none in any.
+	for len(log.at) == 0 && time.Since(start) < 20*span {
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithTimeout(t.Context(), span)
+		for i := range processes * callers {
+			wg.Go(func() { log.grants(ctx, t, limiters[i%processes]) })
+		}
+		wg.Wait()
+		cancel()
+	}
 	elapsed := time.Since(start)
 	if most := int(rate*elapsed.Seconds()) + 2; len(log.at) > most {
 		t.Errorf("%d grants in %s, at most %d", len(log.at), elapsed, most)
@@ -274,7 +282,7 @@ func TestLister(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- l.Run(ctx) }()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		got, err := api.Tickers(t.Context())
 		if err == nil && cmp.Diff(provider.tickers, got) == "" {
