@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for something that takes milliseconds.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // A rig is an api on a real listener, a real NATS server and a real database.
 // Nothing is recorded until the test says so.

@@ -20,7 +20,7 @@ import (
 const marker = "ECHO-MARKER-7f3a"
 
 // raw sends bytes as they are and returns all that comes back until the
-// server closes or a second passes in silence.
+// server closes, or a second passes in silence after the first answer.
 func (r *rig) raw(request string) string {
 	r.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
@@ -31,11 +31,18 @@ func (r *rig) raw(request string) string {
 	if _, err := io.WriteString(conn, request); err != nil {
 		r.t.Fatal(err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-		r.t.Fatal(err)
+	var text strings.Builder
+	part := make([]byte, 4096)
+	for wait := patience; ; wait = time.Second {
+		if err := conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
+			r.t.Fatal(err)
+		}
+		n, err := conn.Read(part)
+		text.Write(part[:n])
+		if err != nil {
+			return text.String() // a deadline or a reset ends it; what came counts
+		}
 	}
-	text, _ := io.ReadAll(conn) // a deadline or a reset ends it; what came counts
-	return string(text)
 }
 
 func postOf(host, headers, body string) string {
