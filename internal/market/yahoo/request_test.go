@@ -3,7 +3,6 @@ package yahoo_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -74,15 +73,8 @@ func TestFaults(t *testing.T) {
 }
 
 func TestConnectionRefused(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := "http://" + listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, err = open(t, friday, nil, address).Daily(t.Context(), "X", 1)
+	// No port that was free a moment ago, which another's server may have by now.
+	_, err := open(t, friday, nil, "http://127.0.0.1:1").Daily(t.Context(), "X", 1)
 	wantError(t, err, market.CodeUnavailable, "connection refused")
 }
 
@@ -228,7 +220,7 @@ func TestRefusalPausesEverybody(t *testing.T) {
 	if n := len(s.Requests()); n != 1 {
 		t.Errorf("%d requests during the pause, want the one before it", n)
 	}
-	if len(limiter.pauses) != 1 || limiter.pauses[0] < 299*time.Second || limiter.pauses[0] > 5*time.Minute {
+	if len(limiter.pauses) != 1 || limiter.pauses[0] < 4*time.Minute || limiter.pauses[0] > 5*time.Minute {
 		t.Errorf("the limiter was told of pauses %v, want one of 5 minutes", limiter.pauses)
 	}
 }
