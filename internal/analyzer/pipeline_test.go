@@ -143,9 +143,10 @@ func (d deck) add(found map[string]events.Data, ours bool, ticker string, data e
 
 func newDeck(t *testing.T) deck { return deck{t, streamtest.Server(t), new(atomic.Int64)} }
 
+// bars are invented up to today, as windows of backtests are counted from today.
 func bars(t *testing.T) market.Provider {
 	t.Helper()
-	provider, err := synthetic.New(synthetic.Config{})
+	provider, err := synthetic.New(synthetic.Config{LastDay: time.Now().UTC()})
 	if err != nil {
 		t.Fatal(err)
 	}
