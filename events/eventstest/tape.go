@@ -6,7 +6,6 @@ package eventstest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/loopback"
 )
 
 const (
@@ -51,7 +51,7 @@ type Subscriber struct {
 func New(tb testing.TB) *Tape {
 	tb.Helper()
 	t := &Tape{tb: tb, options: &server.Options{
-		ServerName: "eventstest", Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		ServerName: "eventstest", Host: "127.0.0.1", Port: loopback.Port(tb),
 		JetStream: true, StoreDir: tb.TempDir(), NoLog: true, NoSigs: true,
 		Users: []*server.User{{Username: adminUser, Password: password}},
 	}}
@@ -219,9 +219,6 @@ func (t *Tape) start() {
 	t.server.Start()
 	if !t.server.ReadyForConnections(patience) {
 		t.tb.Fatalf("eventstest: the server was not ready after %s", patience)
-	}
-	if _, err := fmt.Sscanf(t.server.Addr().String(), "127.0.0.1:%d", &t.options.Port); err != nil {
-		t.tb.Fatalf("eventstest: reading the port of %s: %v", t.server.Addr(), err)
 	}
 }
 

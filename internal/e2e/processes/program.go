@@ -2,7 +2,6 @@ package processes
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tapedeck/tapedeck/internal/loopback"
 )
 
 const (
@@ -39,12 +40,7 @@ func Environment() []string {
 // FreeAddress is a loopback address that nothing listens on.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return loopback.Address(tb)
 }
 
 // A Program is a program that runs as a process until the test ends. It can be

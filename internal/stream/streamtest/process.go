@@ -3,7 +3,6 @@ package streamtest
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tapedeck/tapedeck/internal/loopback"
 	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
@@ -35,7 +35,7 @@ func Process(tb testing.TB, dir string, opts ...Option) *Proc {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	p := &Proc{tb: tb, dir: dir, port: freePort(tb)}
+	p := &Proc{tb: tb, dir: dir, port: loopback.Port(tb)}
 	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), Conf(), 0o600); err != nil {
 		tb.Fatal(err)
 	}
@@ -140,14 +140,4 @@ func binary(tb testing.TB) string {
 		tb.Fatal(err)
 	}
 	return path
-}
-
-func freePort(tb testing.TB) int {
-	tb.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tapedeck/tapedeck"
+	"github.com/tapedeck/tapedeck/internal/loopback"
 	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
@@ -65,7 +65,7 @@ func Server(tb testing.TB, opts ...Option) *Embedded {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	e := &Embedded{tb: tb, cfg: natsd.Config{DataDir: tb.TempDir(), Conf: Conf(), Listen: "127.0.0.1:0", Logger: c.log}}
+	e := &Embedded{tb: tb, cfg: natsd.Config{DataDir: tb.TempDir(), Conf: Conf(), Listen: loopback.Address(tb), Logger: c.log}}
 	e.Start()
 	tb.Cleanup(e.Stop)
 	if !c.bare {
@@ -96,7 +96,6 @@ func (e *Embedded) Start() {
 	if err != nil {
 		e.tb.Fatalf("starting the test server: %v", err)
 	}
-	e.cfg.Listen = strings.TrimPrefix(server.URL(), "nats://")
 	e.mu.Lock()
 	e.server = server
 	e.mu.Unlock()

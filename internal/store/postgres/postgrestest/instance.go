@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -17,7 +16,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tapedeck/tapedeck/internal/loopback"
 )
+
+// unixPort is the port in the name of a socket in a directory of its own.
+const unixPort = 5432
 
 // Options say how a server of a test's own runs.
 type Options struct {
@@ -47,7 +51,11 @@ type Instance struct {
 // TAPEDECK_TEST_POSTGRES does not help here, as nobody may kill that server.
 func Start(tb testing.TB, dir string, options Options) *Instance {
 	tb.Helper()
-	instance, err := create(dir, options)
+	port := unixPort
+	if options.TCP {
+		port = loopback.Port(tb)
+	}
+	instance, err := create(dir, port, options)
 	if err != nil {
 		unavailable(tb, err)
 	}
@@ -114,20 +122,15 @@ func (i *Instance) Restart(tb testing.TB) {
 }
 
 // create finds the binaries and makes the directory and the data in it.
-func create(dir string, options Options) (*Instance, error) {
+func create(dir string, port int, options Options) (*Instance, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{bin: bin, dir: dir, port: 5432, options: options, owned: dir == ""}
+	i := &Instance{bin: bin, dir: dir, port: port, options: options, owned: dir == ""}
 	if i.owned {
 		if i.dir, err = temporary(); err != nil {
 			return nil, err
-		}
-	}
-	if options.TCP {
-		if i.port, err = freePort(); err != nil {
-			return nil, errors.Join(err, i.remove())
 		}
 	}
 	if err := i.initdb(); err != nil {
@@ -144,15 +147,6 @@ func temporary() (string, error) {
 		root = "/tmp"
 	}
 	return os.MkdirTemp(root, "tdpg")
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (i *Instance) data() string { return filepath.Join(i.dir, "data") }

@@ -130,7 +130,7 @@ func startShared() (string, *Instance, error) {
 		return given, nil, nil
 	}
 	// A throw-away server: nothing of it is worth a wait for the disk.
-	instance, err := create("", Options{settings: []string{"fsync=off", "full_page_writes=off", "synchronous_commit=off"}})
+	instance, err := create("", unixPort, Options{settings: []string{"fsync=off", "full_page_writes=off", "synchronous_commit=off"}})
 	if err != nil {
 		return "", nil, err
 	}
