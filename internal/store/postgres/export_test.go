@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Setting asks the Writer's own connection for a setting of its session.
@@ -22,6 +24,25 @@ func (r *Reader) Exec(ctx context.Context, sql string) error {
 	defer r.pool.put(conn)
 	_, err = conn.Exec(ctx, sql)
 	return err
+}
+
+// Open opens n of the Reader's connections, or fails when ctx ends before it has
+// as many: all are had at the same time, and then idle.
+func (r *Reader) Open(ctx context.Context, n int) error {
+	var conns []*pgxpool.Conn
+	defer func() {
+		for _, conn := range conns {
+			r.pool.put(conn)
+		}
+	}()
+	for range n {
+		conn, err := r.pool.get(ctx)
+		if err != nil {
+			return err
+		}
+		conns = append(conns, conn)
+	}
+	return nil
 }
 
 // Age makes the Reader's idle connections look idle for a while, and counts them.
