@@ -89,7 +89,7 @@ func TestDeadline(t *testing.T) {
 	r.migrate()
 	r.recorder("recorder", r.owner, "--reconcile-every", "1s")
 	r.api()
-	deadline := time.Now().Add(2 * time.Second)
+	deadline := time.Now().Add(5 * time.Second) // a submission that takes four more would be refused
 	tickers := synthetic("DEAD", 300)
 	id := r.submit(client.Submission{Tickers: tickers, Deadline: &deadline}).JobID
 	job := r.ended(id, 30*time.Second)

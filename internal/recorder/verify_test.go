@@ -119,6 +119,7 @@ func TestVerifyAndRebuildWhileJobsRun(t *testing.T) {
 		}
 	})
 	for range 2 {
+		await(t, "it leads, which after a rebuild it does again", leads(r))
 		var told recorder.FoldProgress
 		result, err := r.Rebuild(t.Context(), recorder.RebuildRequest{}, func(p recorder.FoldProgress) { told = p })
 		if err != nil {
