@@ -87,6 +87,7 @@ var layers = []layer{
 	{pkg: "internal/config"},
 	{pkg: "internal/config/configtest", own: []string{"internal/config"}},
 	{pkg: "internal/daemon"},
+	{pkg: "internal/leaktest"},
 	{pkg: "internal/loopback"},
 	{pkg: "internal/standalone", own: []string{"...", "internal/..."}, libs: []string{nats}},
 	{pkg: "internal/e2e"},

@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/analyzer"
 	"github.com/tapedeck/tapedeck/internal/dispatcher"
+	"github.com/tapedeck/tapedeck/internal/leaktest"
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/markettest"
 	"github.com/tapedeck/tapedeck/internal/market/synthetic"
@@ -23,7 +22,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // patience is how long a test waits for what must happen: far above what it
 // takes on a busy machine.

@@ -14,14 +14,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/leaktest"
 	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func start(t *testing.T, cfg natsd.Config) *natsd.Server {
 	t.Helper()

@@ -3,8 +3,8 @@ package cache_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tapedeck/tapedeck/internal/leaktest"
 )
 
 // TestMain fails the package when a goroutine outlives its tests.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

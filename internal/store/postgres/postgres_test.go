@@ -3,8 +3,7 @@ package postgres_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/tapedeck/tapedeck/internal/leaktest"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/store/postgres"
 	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
@@ -12,7 +11,7 @@ import (
 )
 
 // TestMain sees to it that nothing of the store outlives its Close.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestStore(t *testing.T) {
 	storetest.Test(t, func(t *testing.T) storetest.Database {

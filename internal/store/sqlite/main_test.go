@@ -3,8 +3,8 @@ package sqlite_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/tapedeck/tapedeck/internal/leaktest"
 )
 
 // TestMain sees to it that nothing of the store outlives its Close.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
