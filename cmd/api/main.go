@@ -86,7 +86,7 @@ func lister(bucket *stream.Bucket) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
 		tickers, err := bucket.Tickers(ctx)
 		if errors.Is(err, stream.ErrNotFound) {
-			return nil, fmt.Errorf("%w: no analyzer has published one", universe.ErrCannotList)
+			return nil, fmt.Errorf("%w: no analyzer that runs has published one", universe.ErrCannotList)
 		}
 		return tickers, err
 	}

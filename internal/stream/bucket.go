@@ -40,19 +40,23 @@ func NewBarsBucket(js jetstream.JetStream, log *slog.Logger) *Bucket {
 // Get returns the value of key and its revision, by which Replace decides.
 // ErrNotFound: there is none, its revision is 0. ErrNoStream, ErrUnavailable.
 func (b *Bucket) Get(ctx context.Context, key string) (data []byte, revision uint64, err error) {
+	msg, err := b.get(ctx, key)
+	return msg.Data, msg.Seq, err
+}
+
+func (b *Bucket) get(ctx context.Context, key string) (msg Message, err error) {
 	request, err := json.Marshal(map[string]string{"last_by_subj": bucketSubject(b.name, key)})
 	if err != nil {
-		return nil, 0, fmt.Errorf("encoding a get: %w", err)
+		return Message{}, fmt.Errorf("encoding a get: %w", err)
 	}
 	err = retry(ctx, b.js.Conn(), b.log, "reading "+key+" of bucket "+b.name, func(ctx context.Context) error {
-		msg, err := leaderGet(ctx, b.js.Conn(), bucketStream(b.name), request)
-		data, revision = msg.Data, msg.Seq
+		msg, err = leaderGet(ctx, b.js.Conn(), bucketStream(b.name), request)
 		return err
 	})
 	if err != nil {
-		return nil, 0, b.explain(err)
+		return Message{}, b.explain(err)
 	}
-	return data, revision, nil
+	return msg, nil
 }
 
 // Replace sets the value of key if its revision is still the one given (0: it
@@ -79,15 +83,19 @@ func (b *Bucket) Replace(ctx context.Context, key string, data []byte, revision 
 // Load returns the value of key from any replica, so it may be a moment old.
 // ErrNotFound: there is none, or its time is over. ErrUnavailable.
 func (b *Bucket) Load(ctx context.Context, key string) ([]byte, error) {
-	var msg Message
-	err := once(ctx, b.js.Conn(), func(ctx context.Context) (err error) {
+	msg, err := b.load(ctx, key)
+	return msg.Data, err
+}
+
+func (b *Bucket) load(ctx context.Context, key string) (msg Message, err error) {
+	err = once(ctx, b.js.Conn(), func(ctx context.Context) (err error) {
 		msg, err = directGet(ctx, b.js.Conn(), bucketStream(b.name)+"."+bucketSubject(b.name, key), nil)
 		return err
 	})
 	if err != nil {
-		return nil, b.explain(fmt.Errorf("reading %s of bucket %s: %w", key, b.name, err))
+		return Message{}, b.explain(fmt.Errorf("reading %s of bucket %s: %w", key, b.name, err))
 	}
-	return msg.Data, nil
+	return msg, nil
 }
 
 // Keep sets the value of key for ttl, cut to whole seconds and counted by the

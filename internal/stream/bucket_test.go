@@ -190,6 +190,34 @@ func TestListOfTickers(t *testing.T) {
 	}
 }
 
+// TestListsGrowOld: a list that no analyzer stands by any longer is none.
+func TestListsGrowOld(t *testing.T) {
+	s := streamtest.Server(t)
+	js := s.JetStream(stream.RoleAnalyzer)
+	analyzer, api := stream.NewMarketBucket(js, nil), stream.NewMarketBucket(s.JetStream(stream.RoleAPI), nil)
+	list := []string{"A", "B"}
+	_, err := analyzer.PublishTickers(ctx, list)
+	ok(t, err)
+	now := time.Now()
+	if got, err := api.TickersAt(ctx, now.Add(47*time.Hour)); err != nil || len(got) != 2 {
+		t.Errorf("after 47 h: %v, %v", got, err)
+	}
+	_, err = api.TickersAt(ctx, now.Add(49*time.Hour))
+	wantErr(t, err, stream.ErrNotFound)
+	_, before, err := analyzer.Get(ctx, "list")
+	ok(t, err)
+	for after, written := range map[time.Duration]bool{5 * time.Hour: false, 7 * time.Hour: true} {
+		changed, err := analyzer.PublishTickersAt(ctx, list, now.Add(after))
+		ok(t, err)
+		_, revision, err := analyzer.Get(ctx, "list")
+		ok(t, err)
+		if changed || (revision != before) != written {
+			t.Errorf("after %s: changed %v, revision %d after %d", after, changed, revision, before)
+		}
+		before = revision
+	}
+}
+
 func TestBucketToken(t *testing.T) {
 	for text, want := range map[string]string{
 		"v1/yahoo/1d/TCS.NS": "v1/yahoo/1d/TCS=2ENS", "M&M": "M=26M", "A=26": "A=3D26", "^x *>é": "=5Ex=20=2A=3E=C3=A9", "a-b_C": "a-b_C", ".": "=2E",

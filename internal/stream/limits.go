@@ -81,6 +81,11 @@ const (
 
 // The limits of reading.
 const (
+	// listRenew is how old a list of tickers may be before it is written down
+	// again although it still holds, and listAge how old before it is believed no
+	// more: the analyzers have stopped, or have another market.
+	listRenew = 6 * time.Hour
+	listAge   = 48 * time.Hour
 	// maxListBytes is the largest list of tickers, expanded: 40 times what the
 	// tickers of the largest job take.
 	maxListBytes = 16 << 20

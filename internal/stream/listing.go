@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -18,37 +19,50 @@ type listing struct {
 }
 
 // PublishTickers writes down which tickers the market lists, unless the bucket
-// says the same already, and tells whether it wrote. Among analyzers with
-// different markets the last one is believed. ErrNoStream, ErrUnavailable,
-// ErrTooLarge.
+// has said the same of late, and tells whether the list is another. Among
+// analyzers with different markets the last one is believed. ErrNoStream,
+// ErrUnavailable, ErrTooLarge.
 func (b *Bucket) PublishTickers(ctx context.Context, tickers []string) (changed bool, err error) {
+	return b.publishTickers(ctx, tickers, time.Now())
+}
+
+func (b *Bucket) publishTickers(ctx context.Context, tickers []string, now time.Time) (changed bool, err error) {
 	for {
-		data, revision, err := b.Get(ctx, listKey)
+		standing, err := b.get(ctx, listKey)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, err
 		}
+		changed := true
 		if err == nil {
-			if standing, err := decodeListing(data); err == nil && slices.Equal(standing, tickers) {
-				return false, nil
-			}
+			list, err := decodeListing(standing.Data)
+			changed = err != nil || !slices.Equal(list, tickers)
 		}
-		if data, err = encodeListing(tickers); err != nil {
+		if !changed && now.Sub(standing.At) < listRenew {
+			return false, nil
+		}
+		data, err := encodeListing(tickers)
+		if err != nil {
 			return false, err
 		}
-		if _, err = b.Replace(ctx, listKey, data, revision); !errors.Is(err, ErrExists) {
-			return err == nil, err
+		if _, err = b.Replace(ctx, listKey, data, standing.Seq); !errors.Is(err, ErrExists) {
+			return changed && err == nil, err
 		} // another analyzer wrote: compare with that
 	}
 }
 
-// Tickers returns the tickers that the market lists, as an analyzer last said.
-// ErrNotFound: none has said so yet.
-func (b *Bucket) Tickers(ctx context.Context) ([]string, error) {
-	data, err := b.Load(ctx, listKey)
+// Tickers returns the tickers that the market lists, as an analyzer said within
+// the last two days. ErrNotFound: none has.
+func (b *Bucket) Tickers(ctx context.Context) ([]string, error) { return b.tickers(ctx, time.Now()) }
+
+func (b *Bucket) tickers(ctx context.Context, now time.Time) ([]string, error) {
+	msg, err := b.load(ctx, listKey)
 	if err != nil {
 		return nil, err
 	}
-	return decodeListing(data)
+	if now.Sub(msg.At) > listAge {
+		return nil, fmt.Errorf("%w: the list of tickers is of %s, and no analyzer has said since that it still holds", ErrNotFound, msg.At.UTC().Format(time.DateOnly))
+	}
+	return decodeListing(msg.Data)
 }
 
 func encodeListing(tickers []string) ([]byte, error) {
