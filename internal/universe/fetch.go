@@ -40,6 +40,9 @@ func (s *Source) fetch(ctx context.Context, l list) ([]string, error) {
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("fetching %s: %s answered %s%s", l.name, url, response.Status, hint(response.StatusCode))
 	}
+	if response.ProtoMajor == 1 && response.ContentLength < 0 && len(response.TransferEncoding) == 0 && !response.Uncompressed {
+		return nil, fmt.Errorf("fetching %s: %s does not say how long its answer is, so that a cut list would pass for a whole one; a proxy in between?", l.name, url)
+	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("fetching %s: reading the answer of %s: %w", l.name, url, err)

@@ -36,6 +36,7 @@ const (
 	retryAfter = 2 * time.Minute
 
 	// maxShrink is the smallest part of the cached list that a new one may have.
-	// Exchanges delist a handful a week; a list that lost a fifth was cut off.
-	maxShrink = 0.8
+	// Exchanges delist a handful a week; a list that lost a twentieth was cut off,
+	// and one cut is not to prepare for the next.
+	maxShrink = 0.95
 )

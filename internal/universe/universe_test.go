@@ -149,6 +149,15 @@ var faults = map[string]struct {
 		w.Header().Set("Content-Length", "100000")
 		fmt.Fprint(w, index(500))
 	}, "unexpected EOF"},
+	"without length": {func(w http.ResponseWriter, _ *http.Request) { // cut or not: nobody can tell
+		conn, buffer, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close() //nolint:errcheck // the server's part
+		fmt.Fprintf(buffer, "HTTP/1.0 200 OK\r\nContent-Type: text/csv\r\n\r\n%s", index(500))
+		buffer.Flush() //nolint:errcheck // the server's part
+	}, "does not say how long its answer is"},
 	"huge": {func(w http.ResponseWriter, r *http.Request) { // without end
 		chunk := make([]byte, 1<<20)
 		for r.Context().Err() == nil {
@@ -229,15 +238,15 @@ func TestShrunkListIsNotBelieved(t *testing.T) {
 	s := open(e, dir, c)
 	must(t, s, "nse_equity")
 	c.add(25 * time.Hour)
-	e.answers(index(1600))
-	if list := must(t, s, "nse_equity"); len(list.Tickers) != 2100 || !strings.Contains(list.Warning, "holds 1600 tickers where the copy of 2026-11-25 holds 2100") {
+	e.answers(index(1990))
+	if list := must(t, s, "nse_equity"); len(list.Tickers) != 2100 || !strings.Contains(list.Warning, "holds 1990 tickers where the copy of 2026-11-25 holds 2100") {
 		t.Errorf("%d tickers, %q", len(list.Tickers), list.Warning)
 	}
 	if err := os.Remove(filepath.Join(dir, "nse_equity.txt")); err != nil {
 		t.Fatal(err)
 	}
 	c.add(time.Hour)
-	if list := must(t, s, "nse_equity"); len(list.Tickers) != 1600 {
+	if list := must(t, s, "nse_equity"); len(list.Tickers) != 1990 {
 		t.Errorf("after removing the copy: %d tickers", len(list.Tickers))
 	}
 }
