@@ -48,7 +48,7 @@ type Report struct {
 	Verdict    Verdict     `json:"verdict"`
 	Score      float64     `json:"score"`    // -1 (sell) .. +1 (buy)
 	Coverage   float64     `json:"coverage"` // share of the strategy's weight that had enough bars, 0..1
-	Regime     string      `json:"regime"`   // trending, weak_trend, choppy, or unknown with too few bars
+	Regime     string      `json:"regime"`   // trending, weak_trend, choppy, or unknown with too few bars or a price that goes neither up nor down
 	Warnings   []string    `json:"warnings"`
 	Plan       Plan        `json:"plan"`
 	Numbers    Numbers     `json:"numbers"`

@@ -73,7 +73,7 @@ func Analyze(series market.Series, doc strategy.Document, p Params) (Report, err
 		Score:      t.score,
 		Coverage:   t.coverage,
 		Verdict:    verdict,
-		Regime:     regime(indicators),
+		Regime:     regime(indicators, c.undirected(doc.Indicators.ADX.Period)),
 		Numbers:    numbers(series.Bars, c),
 		Indicators: indicators,
 		Lineage:    LineageOf(series),
@@ -93,7 +93,7 @@ func Analyze(series market.Series, doc strategy.Document, p Params) (Report, err
 		}
 	}
 	report.Plan = plan
-	report.Warnings = append(warnings, contradictions(report, t, doc)...)
+	report.Warnings = append(warnings, contradictions(report, t)...)
 	return report, nil
 }
 

@@ -210,14 +210,35 @@ func (c *columns) ranged(period, back int) bool {
 	return top-bottom > negligible*top
 }
 
-// moved reports whether the close ever changed.
-func (c *columns) moved() bool {
-	for _, x := range c.close {
-		if x != c.close[0] {
-			return true
+// stood reports whether no value of a column changed by more than noise over the
+// last changes bars. What an average remembers of a price that stands still is
+// its last move, however long ago and small it was, and not what it does now.
+func (c *columns) stood(column []float64, changes int) bool {
+	noise := negligible * c.price()
+	window := tail(column, changes+1)
+	for i := 1; i < len(window); i++ {
+		if math.Abs(window[i]-window[i-1]) > noise {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// undirected reports whether neither highs nor lows changed over the last bars:
+// there is no directional movement then, whatever the ADX remembers.
+func (c *columns) undirected(changes int) bool {
+	return c.stood(c.high, changes) && c.stood(c.low, changes)
+}
+
+// sameTypical reports whether the typical price of the last bars is the same in all.
+func (c *columns) sameTypical(bars int) bool {
+	at := c.bars() - bars
+	least, most := math.Inf(1), math.Inf(-1)
+	for i := at; i < c.bars(); i++ {
+		x := (c.high[i] + c.low[i] + c.close[i]) / 3
+		least, most = min(least, x), max(most, x)
+	}
+	return most-least <= negligible*most
 }
 
 // last returns the last value of a kernel's result, never -0.

@@ -30,11 +30,11 @@ func DecideOn(score, coverage float64, buying, selling int, doc strategy.Documen
 }
 
 // Contradictions is what speaks against the verdict of r, given the scores of the categories.
-func Contradictions(r Report, categories map[string]float64, doc strategy.Document) []string {
-	return contradictions(r, tally{categories: categories}, doc)
+func Contradictions(r Report, categories map[string]float64) []string {
+	return contradictions(r, tally{categories: categories})
 }
 
 // RegimeAt is the regime by an ADX.
 func RegimeAt(adx float64) string {
-	return regime([]Indicator{{Name: "adx", Available: true, Values: map[string]float64{"adx": adx}}})
+	return regime([]Indicator{{Name: "adx", Available: true, Values: map[string]float64{"adx": adx}}}, false)
 }

@@ -24,7 +24,7 @@ const (
 	RegimeTrending  = "trending"   // 25 and above
 	RegimeWeakTrend = "weak_trend" // 20 to 25
 	RegimeChoppy    = "choppy"     // below 20
-	RegimeUnknown   = "unknown"    // too few bars for the ADX
+	RegimeUnknown   = "unknown"    // too few bars for the ADX, or a price that goes neither up nor down
 )
 
 // A Report is what an analysis found. No float in it is NaN or infinite, and no

@@ -117,11 +117,12 @@ func find(indicators []Indicator, name string) Indicator {
 	return Indicator{}
 }
 
-// regime says whether there is a trend to follow.
-func regime(indicators []Indicator) string {
+// regime says whether there is a trend to follow; undirected says that the ADX
+// is what it remembers of bars long past.
+func regime(indicators []Indicator, undirected bool) string {
 	adx := find(indicators, "adx")
 	switch x := adx.Values["adx"]; {
-	case !adx.Available:
+	case !adx.Available || undirected:
 		return RegimeUnknown
 	case x >= 25:
 		return RegimeTrending
@@ -140,7 +141,7 @@ func atr(c *columns, doc strategy.Document) float64 {
 }
 
 // contradictions lists what speaks against the verdict, and what makes it weak.
-func contradictions(r Report, t tally, doc strategy.Document) []string {
+func contradictions(r Report, t tally) []string {
 	found := []string{}
 	add := func(is bool, format string, args ...any) {
 		if is {
@@ -151,7 +152,7 @@ func contradictions(r Report, t tally, doc strategy.Document) []string {
 	add(trend*momentum < 0 && min(max(trend, -trend), max(momentum, -momentum)) >= 0.5,
 		"trend (%+.2f) and momentum (%+.2f) contradict each other", trend, momentum)
 	if side := sideOf(r.Verdict); side != SideNone {
-		against(add, side == SideBuy, r, doc)
+		against(add, side == SideBuy, r)
 		add(r.Regime == RegimeChoppy, "%s in a choppy market: ADX %.1f", r.Verdict, find(r.Indicators, "adx").Values["adx"])
 	}
 	add(*r.Numbers.Volume == 0, "nothing was traded on the last day")
@@ -159,12 +160,10 @@ func contradictions(r Report, t tally, doc strategy.Document) []string {
 }
 
 // against lists the readings that contradict a verdict's side.
-func against(add func(bool, string, ...any), buy bool, r Report, doc strategy.Document) {
+func against(add func(bool, string, ...any), buy bool, r Report) {
 	rsi, macd, n := find(r.Indicators, "rsi"), find(r.Indicators, "macd"), r.Numbers
-	if x := rsi.Values["rsi"]; rsi.Available {
-		add(buy && x > doc.Indicators.RSI.Overbought, "%s against an overbought RSI of %.1f", r.Verdict, x)
-		add(!buy && x < doc.Indicators.RSI.Oversold, "%s against an oversold RSI of %.1f", r.Verdict, x)
-	}
+	add(buy && rsi.Vote < 0, "%s against an overbought RSI of %.1f", r.Verdict, rsi.Values["rsi"])
+	add(!buy && rsi.Vote > 0, "%s against an oversold RSI of %.1f", r.Verdict, rsi.Values["rsi"])
 	add(buy && macd.Vote < 0, "%s against the MACD, which is below its signal", r.Verdict)
 	add(!buy && macd.Vote > 0, "%s against the MACD, which is above its signal", r.Verdict)
 	if n.SMA50 != nil {

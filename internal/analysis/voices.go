@@ -101,7 +101,7 @@ func readRSI(c *columns, in *strategy.Indicators) reading {
 	o := &in.RSI
 	x := c.rsi(o.Period)
 	values := map[string]float64{"rsi": x}
-	if !c.moved() {
+	if c.stood(c.close, o.Period) {
 		return still(values)
 	}
 	return band{0, o.Oversold, o.Overbought, 100}.judge("RSI", x, values)
@@ -124,7 +124,7 @@ func readCCI(c *columns, in *strategy.Indicators) reading {
 	o := &in.CCI
 	x := c.cci(o.Period)
 	values := map[string]float64{"cci": x}
-	if !c.ranged(o.Period, 0) {
+	if c.sameTypical(o.Period) {
 		return still(values)
 	}
 	return band{2 * o.Oversold, o.Oversold, o.Overbought, 2 * o.Overbought}.judge("CCI", x, values)
@@ -171,6 +171,9 @@ func readMACD(c *columns, in *strategy.Indicators) reading {
 func readADX(c *columns, in *strategy.Indicators) reading {
 	x, p, m := c.adx(in.ADX.Period)
 	r := reading{values: map[string]float64{"adx": x, "plus_di": p, "minus_di": m}}
+	if c.undirected(in.ADX.Period) {
+		return still(r.values)
+	}
 	r.vote, r.weight, r.certainty = sign(p-m, p+m), x/50, 0.6*unit(x/50)
 	if p+m > 0 {
 		r.certainty += 0.4 * math.Abs(p-m) / (p + m)
@@ -205,6 +208,9 @@ func readSupertrend(c *columns, in *strategy.Indicators) reading {
 	s := &in.Supertrend
 	line, trend := c.supertrend(s.Period, s.Multiplier)
 	r := reading{values: map[string]float64{"supertrend": line, "trend": trend}}
+	if c.undirected(s.Period) && c.stood(c.close, s.Period) { // the ATR goes to 0, the line stays where it is
+		return still(r.values)
+	}
 	r.vote = sign(c.price()-line, c.price())
 	if r.vote != 0 {
 		r.weight = math.Abs(c.price()-line) / (s.Multiplier * c.atr(s.Period))

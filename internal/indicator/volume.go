@@ -23,10 +23,15 @@ func OBV(closing, volume []float64) []float64 {
 	return out
 }
 
+// noise is the part of a price up to which the range of a bar is rounding, not
+// trading.
+const noise = 1e-9
+
 // moneyFlowVolume returns volume * ((close-low)-(high-close))/(high-low), the
-// share of a bar's volume that bought less what sold; 0 for a bar without range.
+// share of a bar's volume that bought less what sold; 0 for a bar without range,
+// or with one that is only the noise of its prices.
 func moneyFlowVolume(high, low, closing, volume float64) float64 {
-	if high <= low {
+	if high-low <= noise*high {
 		return 0
 	}
 	return ((closing - low) - (high - closing)) / (high - low) * volume
