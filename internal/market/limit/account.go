@@ -7,8 +7,8 @@ import "time"
 // burst: after being idle the next grant is at once, the one after that a full
 // interval later. The zero Account is that of a provider never asked.
 type Account struct {
-	Next   time.Time // the next request may go out from here on
-	Paused time.Time // nor before this: the provider said so
+	Next   time.Time `json:"next"`         // the next request may go out from here on
+	Paused time.Time `json:"paused_until"` // nor before this: the provider said so
 }
 
 // Book takes n grants, interval apart, and returns the account without them

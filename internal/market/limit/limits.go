@@ -24,4 +24,9 @@ const (
 	// maxRate is the highest rate that may be asked for, requests per second:
 	// above it the limiter itself would be what limits.
 	maxRate = 1000
+	// accountBytes is more than an account with two instants takes as JSON.
+	accountBytes = 128
+	// lockRetry is the wait between two tries at a file that another process
+	// holds for the time of a small write.
+	lockRetry = 2 * time.Millisecond
 )

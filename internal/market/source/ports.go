@@ -29,17 +29,21 @@ type Ports struct {
 }
 
 const (
+	// RatesDir keeps, in the data directory of the embedded mode, when each
+	// provider may be asked next.
+	RatesDir = "cache/rates"
 	// NSEDir is the archive of "nse" in the data directory.
 	NSEDir = "nse"
 	// CacheDir is the cache of bars in the data directory of the embedded mode.
 	CacheDir = "cache/bars"
 )
 
-// Embedded are the Ports of a deck that is alone: its own rate, and files in
-// its data directory.
+// Embedded are the Ports of a deck that is alone: rates and bars are files in its
+// data directory, so that its next start and commands on the same directory,
+// such as `tapedeck market update`, share them.
 func Embedded(dataDir string, log *slog.Logger) Ports {
-	dir := filepath.Join(dataDir, filepath.FromSlash(CacheDir))
-	return Ports{Cache: cache.NewFiles(dir, 0), DataDir: dataDir, Log: log}
+	dir := func(name string) string { return filepath.Join(dataDir, filepath.FromSlash(name)) }
+	return Ports{Books: limit.NewFiles(dir(RatesDir)), Cache: cache.NewFiles(dir(CacheDir), 0), DataDir: dataDir, Log: log}
 }
 
 // Cluster are the Ports of a program beside others on one NATS server: rates
