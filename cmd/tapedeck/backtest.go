@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -134,32 +135,51 @@ func explainBacktest(w io.Writer, job client.Job, sum *client.EqualWeight) {
 	fmt.Fprintf(w, "equal weight: the sum of %d tickers, each with the same capital for itself; %d of them ended above it\n", sum.Tickers, sum.Profitable)
 }
 
-// warnBacktest shows what there is to know about the figures, each warning once.
+// warnBacktest shows what there is to know about the figures: of each kind of
+// warning, which differ by numbers and days only, the first.
 func warnBacktest(w io.Writer, items []client.TickerBacktest) {
-	var texts []string
-	of := map[string][]string{}
+	type kind struct {
+		first   string
+		tickers int
+	}
+	var order []string
+	kinds := map[string]*kind{}
 	for _, b := range items {
+		seen := map[string]bool{}
 		for _, text := range b.Warnings {
-			if of[text] == nil {
-				texts = append(texts, text)
+			name := numbers.ReplaceAllString(text, "#")
+			if kinds[name] == nil {
+				kinds[name] = &kind{first: b.Ticker + ": " + text}
+				order = append(order, name)
 			}
-			of[text] = append(of[text], b.Ticker)
+			if !seen[name] {
+				kinds[name].tickers++
+			}
+			seen[name] = true
 		}
 	}
-	for _, text := range texts[:min(len(texts), shownWarnings)] {
-		who := of[text][0]
-		if n := len(of[text]); n > 1 {
-			who += fmt.Sprintf(" and %d more", n-1)
+	for _, name := range order[:min(len(order), shownWarnings)] {
+		one := kinds[name]
+		more := ""
+		if n := one.tickers - 1; n > 0 {
+			more = fmt.Sprintf(" (and %d more likewise)", n)
 		}
-		fmt.Fprintf(w, "%s: %s\n", who, oneLine(text, 160))
+		fmt.Fprintf(w, "%s%s\n", oneLine(one.first, 200), more)
 	}
-	if len(texts) > shownWarnings {
-		fmt.Fprintf(w, "... and %d more warnings; --json or --csv shows them all\n", len(texts)-shownWarnings)
+	if len(order) > shownWarnings {
+		fmt.Fprintf(w, "... and %d more kinds of warning\n", len(order)-shownWarnings)
+	}
+	if len(order) > 0 {
+		fmt.Fprintln(w, "--json or --csv shows every warning of every ticker")
 	}
 }
 
-// shownWarnings is how many warnings a table is followed by.
-const shownWarnings = 5
+// numbers are what warnings of one kind differ by.
+var numbers = regexp.MustCompile(`[-+]?[0-9][0-9.,-]*`)
+
+// shownWarnings is how many kinds of warnings a table is followed by: all that
+// a backtest has, and a provider's own.
+const shownWarnings = 12
 
 // isBacktest reports whether the server says that a job is of that kind.
 func isBacktest(err error) bool {

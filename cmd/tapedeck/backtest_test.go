@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -47,6 +48,28 @@ func TestBacktest(t *testing.T) {
 	run("jobs").want(t, 0, id, "backtest")
 	run("results", id).want(t, 0, "TCS.NS", "= equal weight")
 	run("job", id).want(t, 0, "TCS.NS", "analyzed")
+}
+
+// TestBacktestWarnings: each kind of warning is shown once, however many tickers
+// have it, so that none is lost among those of another kind.
+func TestBacktestWarnings(t *testing.T) {
+	var items []client.TickerBacktest
+	for i := range 30 {
+		items = append(items, client.TickerBacktest{Ticker: fmt.Sprintf("T%d", i), Warnings: []string{
+			fmt.Sprintf("%d of 200 signals lack indicators that need more bars: the coverage is partial", 100+i),
+		}})
+	}
+	split := "1 daily moves beyond a factor of 1.4, the largest -50 % on 2025-06-03; a split that was not taken out?"
+	items[20].Warnings = append(items[20].Warnings, split)
+	items[21].Warnings = append(items[21].Warnings, "2 daily moves beyond a factor of 1.4, the largest +52 % on 2025-07-03; a split that was not taken out?")
+	var out strings.Builder
+	warnBacktest(&out, items)
+	want := "T0: 100 of 200 signals lack indicators that need more bars: the coverage is partial (and 29 more likewise)\n" +
+		"T20: " + split + " (and 1 more likewise)\n" +
+		"--json or --csv shows every warning of every ticker\n"
+	if out.String() != want {
+		t.Errorf("%s\nwant\n%s", out.String(), want)
+	}
 }
 
 // TestBacktestFails: what cannot be tested is said, and ends with 3.

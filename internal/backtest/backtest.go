@@ -13,6 +13,7 @@ package backtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ type Result struct {
 	Trades   []measure.Trade  `json:"trades"`
 	Metrics  measure.Metrics  `json:"metrics"`
 	Curve    measure.Curve    `json:"curve"`
-	Warnings []string         `json:"warnings"` // sessions without a signal or with partial coverage, a window beyond the data
+	Warnings []string         `json:"warnings"` // what is odd about the bars in use, sessions without a signal or with partial coverage, a window beyond the data
 	Lineage  analysis.Lineage `json:"lineage"`  // of the window's bars and of those before it that its first signal sees
 }
 
@@ -90,14 +91,14 @@ func runWith(series market.Series, doc strategy.Document, p Params, ask oracle) 
 	if err := check(doc, p); err != nil {
 		return Result{}, err
 	}
-	series, first, err := cut(series, p)
+	series, odd, first, err := cut(series, p)
 	if err != nil {
 		return Result{}, err
 	}
 	if err := enough(len(series.Bars), first, doc.MinBars); err != nil {
 		return Result{}, err
 	}
-	w := walk{series: series, doc: doc, p: p, first: first, ask: ask, balance: p.Capital}
+	w := walk{series: series, doc: doc, p: p, odd: odd, first: first, ask: ask, balance: p.Capital}
 	if err := w.run(); err != nil {
 		return Result{}, err
 	}
@@ -119,10 +120,10 @@ func check(doc strategy.Document, p Params) error {
 }
 
 // cut leaves the bars of the window, and as many before it as its first signal
-// sees; first is the window's first. No other bar matters, neither for the trades
+// sees; odd is what is odd about them, and first the window's first. No other bar matters, neither for the trades
 // nor for whether the bars are good and what is odd about them: so the result
 // does not depend on when it was asked for.
-func cut(series market.Series, p Params) (left market.Series, first int, err error) {
+func cut(series market.Series, p Params) (left market.Series, odd []string, first int, err error) {
 	bars := series.Bars
 	end := len(bars)
 	for end > 0 && bars[end-1].Date.After(p.To) {
@@ -132,22 +133,23 @@ func cut(series market.Series, p Params) (left market.Series, first int, err err
 		first++
 	}
 	if first == end && len(bars) > 0 {
-		return series, 0, fmt.Errorf("%w: no session within the window: the bars are from %s to %s", analysis.ErrShortHistory,
+		return series, nil, 0, fmt.Errorf("%w: no session within the window: the bars are from %s to %s", analysis.ErrShortHistory,
 			bars[0].Date.Format(time.DateOnly), bars[len(bars)-1].Date.Format(time.DateOnly))
 	}
 	oldest := max(0, first-(p.Bars-1))
 	series.Bars = bars[oldest:end]
-	odd, err := market.Validate(series.Ticker, series.Bars)
+	odd, err = market.Validate(series.Ticker, series.Bars)
 	if err != nil {
-		return series, 0, fmt.Errorf("%w: %w", analysis.ErrBadData, err)
+		return series, nil, 0, fmt.Errorf("%w: %w", analysis.ErrBadData, err)
 	}
+	warnings := slices.Clone(odd)
 	for _, warning := range series.Warnings {
 		if !market.IsOddity(warning) { // the provider's of all that it delivered
-			odd = append(odd, warning)
+			warnings = append(warnings, warning)
 		}
 	}
-	series.Warnings = odd
-	return series, first - oldest, nil
+	series.Warnings = warnings
+	return series, odd, first - oldest, nil
 }
 
 // enough refuses a window, from the bar first on, without a session to analyse,
@@ -210,7 +212,7 @@ func (w *walk) hold() []float64 {
 
 // warnings says what a reader of the figures should know about their data.
 func (w *walk) warnings() []string {
-	list := []string{}
+	list := append([]string{}, w.odd...)
 	add := func(is bool, format string, args ...any) {
 		if is {
 			list = append(list, fmt.Sprintf(format, args...))

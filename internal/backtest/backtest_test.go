@@ -261,8 +261,12 @@ func TestOnlyBarsInUseMatter(t *testing.T) {
 	for _, at := range []int{first + 1, last} {
 		series := odd(at)
 		series.Warnings = append(series.Warnings, "no file for 3 sessions")
-		if got := run(t, series, d, p).Lineage.Warnings; len(got) != 2 || !strings.Contains(got[0], s.Bars[at].Date.Format(time.DateOnly)) || got[1] != "no file for 3 sessions" {
+		r := run(t, series, d, p)
+		if got := r.Lineage.Warnings; len(got) != 2 || !strings.Contains(got[0], s.Bars[at].Date.Format(time.DateOnly)) || got[1] != "no file for 3 sessions" {
 			t.Errorf("a jump on bar %d: %q", at, got)
+		}
+		if len(r.Warnings) == 0 || r.Warnings[0] != r.Lineage.Warnings[0] || slices.Contains(r.Warnings, "no file for 3 sessions") {
+			t.Errorf("a jump on bar %d is not among the result's warnings: %q", at, r.Warnings)
 		}
 	}
 	for at, bad := range map[int]bool{0: false, first - 1: false, first: true, last: true, last + 1: false, 299: false} {

@@ -17,8 +17,9 @@ type walk struct {
 	series market.Series // what cut leaves
 	doc    strategy.Document
 	p      Params
-	first  int    // the window's first bar
-	ask    oracle // for the signal of a bar
+	odd    []string // about its bars
+	first  int      // the window's first bar
+	ask    oracle   // for the signal of a bar
 
 	balance float64   // the capital and the PnL of all closed trades
 	ordered *order    // to be filled at the next open

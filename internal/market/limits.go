@@ -21,7 +21,10 @@ const (
 	// is warned about. Exchanges have a few ghost sessions a year; more than
 	// one day in twenty means a suspended or hardly traded ticker.
 	ZeroVolumeShare = 0.05
-	// JumpReturn is the absolute daily return above which a bar is warned
-	// about: rarer than splits and bonuses that were not taken out of prices.
-	JumpReturn = 0.50
+	// JumpFactor is how many times the close before, or what part of it, a close
+	// may be before it is warned about. It is a factor, so that a fall counts as
+	// the rise that undoes it: a split of 1:2 that was left in halves the price,
+	// give or take what the day did. Splits and bonuses below 2:5 hide among what
+	// prices do by themselves.
+	JumpFactor = 1.4
 )

@@ -30,7 +30,7 @@ func (e *BarError) Error() string { return e.Reason }
 // The error is an *Error: CodeNoData without bars, else CodeBadData around a
 // *BarError for the first wrong bar. The warnings name what is odd but usable:
 // more than ZeroVolumeShare of the days without volume, and closes that moved
-// by more than JumpReturn.
+// by more than a factor of JumpFactor, up or down.
 func Validate(ticker string, bars []Bar) (warnings []string, err error) {
 	if len(bars) == 0 {
 		return nil, &Error{Code: CodeNoData, Ticker: ticker, Err: errors.New("no bars")}
@@ -131,7 +131,7 @@ func outside(price float64, b *Bar, slack float64) bool {
 // oddities lists what a reader of the analysis should know about valid bars.
 func oddities(bars []Bar) []string {
 	var silent, jumps int
-	var worst float64
+	widest, worst := JumpFactor, 0.0
 	var worstDate time.Time
 	for i := range bars {
 		if bars[i].Volume == 0 {
@@ -140,13 +140,14 @@ func oddities(bars []Bar) []string {
 		if i == 0 {
 			continue
 		}
-		change := bars[i].Close/bars[i-1].Close - 1
-		if math.Abs(change) <= JumpReturn {
+		change := bars[i].Close / bars[i-1].Close
+		factor := math.Max(change, 1/change)
+		if factor <= JumpFactor {
 			continue
 		}
 		jumps++
-		if math.Abs(change) > math.Abs(worst) {
-			worst, worstDate = change, bars[i].Date
+		if factor > widest {
+			widest, worst, worstDate = factor, change-1, bars[i].Date
 		}
 	}
 	var warnings []string
@@ -155,14 +156,16 @@ func oddities(bars []Bar) []string {
 	}
 	if jumps > 0 {
 		warnings = append(warnings, fmt.Sprintf(
-			"%d daily moves above %.0f %%, the largest %+.0f %% on %s; a split that was not taken out?",
-			jumps, JumpReturn*100, worst*100, worstDate.Format(time.DateOnly)))
+			"%d daily moves beyond a factor of %g, the largest %+.0f %% on %s; a split that was not taken out?",
+			jumps, JumpFactor, worst*100, worstDate.Format(time.DateOnly)))
 	}
 	return warnings
 }
 
 // IsOddity reports whether a warning of a series is one of Validate's, which are
-// about the very bars that it was given: who uses a part of them asks anew.
+// about the very bars that it was given: who uses a part of them asks anew. It
+// knows those of earlier releases too, which caches and archives may hold.
 func IsOddity(warning string) bool {
-	return strings.HasSuffix(warning, " days without volume") || strings.Contains(warning, " daily moves above ")
+	return strings.HasSuffix(warning, " days without volume") ||
+		strings.Contains(warning, " daily moves beyond a factor of ") || strings.Contains(warning, " daily moves above ")
 }

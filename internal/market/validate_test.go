@@ -112,8 +112,41 @@ func TestWarnings(t *testing.T) {
 	if warnings[0] != "3 of 40 days without volume" {
 		t.Errorf("got %q", warnings[0])
 	}
-	if want := "1 daily moves above 50 %, the largest -50 % on 2024-01-21"; !strings.HasPrefix(warnings[1], want) {
+	if want := "1 daily moves beyond a factor of 1.4, the largest -50 % on 2024-01-21"; !strings.HasPrefix(warnings[1], want) {
 		t.Errorf("got %q, want %q...", warnings[1], want)
+	}
+	for _, warning := range append(warnings, "1 daily moves above 50 %, the largest -51 % on 2021-03-26; a split that was not taken out?") {
+		if !market.IsOddity(warning) {
+			t.Errorf("%q is not known again", warning)
+		}
+	}
+	if market.IsOddity("17 zero-volume days") {
+		t.Error("a provider's own warning is taken for one of Validate's")
+	}
+}
+
+// TestJumps: a factor counts, so a fall to half is as wide as a doubling; and a
+// split of 1:2 is seen although the day itself rose or fell.
+func TestJumps(t *testing.T) {
+	for _, c := range []struct {
+		closes []float64
+		want   string
+	}{
+		{[]float64{100, 139, 100}, ""},
+		{[]float64{100, 141, 101}, "1 daily moves beyond a factor of 1.4, the largest +41 % on 2024-01-02"},
+		{[]float64{100, 72, 72}, ""},
+		{[]float64{100, 71, 71}, "1 daily moves beyond a factor of 1.4, the largest -29 % on 2024-01-02"},
+		{[]float64{100, 54, 54}, "1 daily moves beyond a factor of 1.4, the largest -46 % on 2024-01-02"},
+		{[]float64{100, 160, 80}, "2 daily moves beyond a factor of 1.4, the largest -50 % on 2024-01-03"},
+	} {
+		bars := days(len(c.closes))
+		for i, x := range c.closes {
+			bars[i].Open, bars[i].High, bars[i].Low, bars[i].Close = x, x, x, x
+		}
+		warnings, err := market.Validate("X", bars)
+		if err != nil || len(warnings) > 1 || !strings.HasPrefix(strings.Join(warnings, ""), c.want) || (c.want == "") != (len(warnings) == 0) {
+			t.Errorf("%v: %q, %v; want %q", c.closes, warnings, err, c.want)
+		}
 	}
 }
 
