@@ -51,7 +51,7 @@ var layers = []layer{
 	{pkg: "internal/market/nse", own: []string{"internal/calendar", "internal/market"}},
 	{pkg: "internal/market/nse/nsetest", own: []string{"internal/market/nse"}},
 	{pkg: "internal/market/synthetic", own: []string{"internal/market", "internal/ticker"}},
-	{pkg: "internal/market/source", own: []string{"internal/calendar", "internal/config", "internal/market", "internal/market/...", "internal/stream"}},
+	{pkg: "internal/market/source", own: []string{"internal/calendar", "internal/config", "internal/market", "internal/market/...", "internal/stream", "internal/ticker"}},
 	{pkg: "internal/referencedata", own: []string{"internal/market"}},
 	{pkg: "internal/market/markettest", own: []string{"internal/market"}},
 	{pkg: "internal/universe", own: []string{"internal/ticker"}},

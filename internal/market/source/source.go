@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tapedeck/tapedeck/internal/calendar"
 	"github.com/tapedeck/tapedeck/internal/config"
@@ -166,6 +167,7 @@ func Open(ctx context.Context, s config.Market, ports Ports) (*Market, error) {
 			return nil, errors.Join(err, o.market.Close())
 		}
 	}
+	o.market.Provider = aged{o.market.Provider, o.calendars, time.Now}
 	return o.market, nil
 }
 

@@ -280,6 +280,32 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
+// What nobody has filled for two sessions is called old, on an exchange that is
+// known; what is up to date is not.
+func TestOldBarsAreToldOf(t *testing.T) {
+	cal, _ := calendar.For("XNSE")
+	closed := cal.LastClosed(time.Now())
+	sessions := cal.Sessions(closed.AddDate(0, 0, -30), closed)
+	for behind, told := range map[int]bool{0: false, 1: false, 2: true, 9: true} {
+		newest := sessions[len(sessions)-1-behind]
+		dir := t.TempDir()
+		text := "Date,Open,High,Low,Close,Volume\n" + newest.AddDate(0, 0, -40).Format(time.DateOnly) + ",1,2,1,2,5\n" + newest.Format(time.DateOnly) + ",1,2,1,2,5\n"
+		for _, name := range []string{"A.NS", "VOD.L"} {
+			ok(t, os.WriteFile(filepath.Join(dir, name+".csv"), []byte(text), 0o600))
+		}
+		m := open(t, config.Market{Market: "csv:" + dir}, source.Ports{})
+		series, err := m.Daily(t.Context(), "A.NS", 5)
+		ok(t, err)
+		want := fmt.Sprintf("the newest bar, of %s, is %d sessions old", newest.Format(time.DateOnly), behind)
+		if slices.Contains(series.Warnings, want) != told {
+			t.Errorf("%d sessions behind: warnings %q", behind, series.Warnings)
+		}
+		if series, err = m.Daily(t.Context(), "VOD.L", 5); err != nil || len(series.Warnings) != 0 {
+			t.Errorf("of an unknown exchange: %v, %q", err, series.Warnings)
+		}
+	}
+}
+
 // The archive of "nse" is in the data directory and is filled; one of the
 // user's is read and nothing else.
 func TestNSE(t *testing.T) {
