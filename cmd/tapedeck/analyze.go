@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -51,8 +52,8 @@ func (cmd analyzeCmd) Run(a *app) error {
 func (cmd analyzeCmd) submission() (client.Submission, error) {
 	s := client.Submission{Tickers: cmd.Tickers}
 	if cmd.Capital != nil {
-		if s.Capital = *cmd.Capital; !(s.Capital > 0) {
-			return s, usage("--capital must be more than 0; leave it out for the server's default")
+		if s.Capital = *cmd.Capital; !(s.Capital > 0) || math.IsInf(s.Capital, 1) {
+			return s, usage("--capital must be a finite number above 0; leave it out for the server's default")
 		}
 	}
 	if path, isFile := strings.CutPrefix(cmd.Universe, "@"); isFile {

@@ -43,6 +43,11 @@ func TestBacktest(t *testing.T) {
 		t.Errorf("json %s", asJSON)
 	}
 
+	dear := run(append([]string{"backtest", "TCS.NS", "INFY.NS", "--capital", "0.5"}, window...)...).want(t, 0, "capital 0.5 for each ticker", "2 of them could not trade at all", "no whole share within the position limit")
+	if !strings.Contains(dear.err, "signals were not traded") || !strings.Contains(dear.err, "and 1 more likewise") {
+		t.Errorf("notes:\n%s", dear.err)
+	}
+
 	id := strings.TrimSpace(run(append([]string{"backtest", "TCS.NS", "--detach"}, window...)...).want(t, 0).out)
 	run("watch", id).want(t, 0)
 	run("jobs").want(t, 0, id, "backtest")
@@ -83,7 +88,7 @@ func TestBacktestFails(t *testing.T) {
 	run("backtest").want(t, 2)
 	for _, command := range []string{"analyze", "backtest"} {
 		for _, capital := range []string{"0", "-3", "NaN"} {
-			run(command, "TCS.NS", "--capital="+capital).want(t, 2, "--capital must be more than 0")
+			run(command, "TCS.NS", "--capital="+capital).want(t, 2, "--capital must be a finite number above 0")
 		}
 		run(command, "TCS.NS", "--universe", "nope").want(t, 2, "exclude each other")
 	}

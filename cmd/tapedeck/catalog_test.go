@@ -84,7 +84,9 @@ func TestStrategiesCommand(t *testing.T) {
 	command(t, "explain", "INFY.NS", "--strategy", "@"+other, server).want(t, exitOK, "strategy other (My own)")
 	command(t, "analyze", "INFY.NS", "--strategy", "@"+bad, server).want(t, exitUsage, bad+":4: indicators.rsi.period", bad+":6: min_bars")
 	command(t, "analyze", "INFY.NS", "--strategy", "hope", server).want(t, exitFailure, "body.strategy", "mine")
-	command(t, "analyze", "INFY.NS", "--strategy", "@"+filepath.Join(elsewhere, "missing.yaml"), server).want(t, exitFailure, "missing.yaml")
+	command(t, "analyze", "INFY.NS", "--strategy", "@"+filepath.Join(elsewhere, "missing.yaml"), server).want(t, exitUsage, "missing.yaml")
+	command(t, "analyze", "INFY.NS", "--strategy", filepath.Join(elsewhere, "missing"), server).want(t, exitUsage, "missing: no such file")
+	command(t, "analyze", "INFY.NS", "--capital", "Inf", server).want(t, exitUsage, "--capital must be a finite number above 0")
 }
 
 // TestUniversesCommand lists and prints universes, and analyses one from the

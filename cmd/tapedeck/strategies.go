@@ -110,7 +110,7 @@ func strategyFile(argument string) string {
 	if path, marked := strings.CutPrefix(argument, "@"); marked {
 		return path
 	}
-	if isStrategyFile(argument) {
+	if isStrategyFile(argument) || strings.ContainsAny(argument, `/\`) { // no name has these
 		return argument
 	}
 	return ""
@@ -132,5 +132,8 @@ func strategyArgument(argument string) (json.RawMessage, error) {
 		}
 		return nil, exitError{exitUsage, text}
 	}
-	return document.Canonical(), err
+	if err != nil {
+		return nil, usage("--strategy %s cannot be read: %v", argument, err)
+	}
+	return document.Canonical(), nil
 }
