@@ -125,14 +125,17 @@ func backtestCells(name string, t events.Trading, g events.Growth, exposure floa
 // explainBacktest says what the figures are of.
 func explainBacktest(w io.Writer, job client.Job, sum *client.EqualWeight) {
 	if job.Backtest != nil {
-		fmt.Fprintf(w, "strategy %s from %s to %s, costs %g %% and slippage %g %% a side, capital %.0f for each ticker\n",
-			job.Strategy, job.Backtest.From, job.Backtest.To, job.Backtest.CostPercent, job.Backtest.SlippagePercent, job.Capital)
+		fmt.Fprintf(w, "strategy %s from %s to %s, costs %g %% and slippage %g %% a side, capital %s for each ticker\n",
+			job.Strategy, job.Backtest.From, job.Backtest.To, job.Backtest.CostPercent, job.Backtest.SlippagePercent, strconv.FormatFloat(job.Capital, 'f', -1, 64))
 	}
 	if sum == nil {
 		fmt.Fprintln(w, "the tickers are too many to be added up")
 		return
 	}
 	fmt.Fprintf(w, "equal weight: the sum of %d tickers, each with the same capital for itself; %d of them ended above it\n", sum.Tickers, sum.Profitable)
+	if sum.Untradable > 0 {
+		fmt.Fprintf(w, "%d of them could not trade at all, and count with a return of 0: no whole share, or no order, was within the limits of their capital; a larger --capital may help\n", sum.Untradable)
+	}
 }
 
 // warnBacktest shows what there is to know about the figures: of each kind of

@@ -70,6 +70,7 @@ func toPoints(c measure.Curve) []pointJSON {
 type equalWeightJSON struct {
 	Tickers         int            `json:"tickers"`    // with a backtest so far
 	Profitable      int            `json:"profitable"` // of them
+	Untradable      int            `json:"untradable"` // of them, without a trade because no share or no order was possible
 	FirstDay        string         `json:"first_day"`
 	LastDay         string         `json:"last_day"`
 	Sessions        int            `json:"sessions"` // days on which any had one
@@ -83,7 +84,7 @@ type equalWeightJSON struct {
 
 func toEqualWeight(p measure.Pooled) *equalWeightJSON {
 	return &equalWeightJSON{
-		Tickers: p.Tickers, Profitable: p.Profitable, FirstDay: date(p.From), LastDay: date(p.To), Sessions: p.Sessions,
+		Tickers: p.Tickers, Profitable: p.Profitable, Untradable: p.Untradable, FirstDay: date(p.From), LastDay: date(p.To), Sessions: p.Sessions,
 		ExposurePercent: p.ExposurePercent, Days: toDays(p.Days), Trading: events.Trading(p.Trading),
 		Growth: toGrowth(p.Growth), Hold: toGrowth(p.Hold), Equity: toPoints(p.Curve),
 	}

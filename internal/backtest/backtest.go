@@ -74,7 +74,7 @@ type Result struct {
 	Trades   []measure.Trade  `json:"trades"`
 	Metrics  measure.Metrics  `json:"metrics"`
 	Curve    measure.Curve    `json:"curve"`
-	Warnings []string         `json:"warnings"` // what is odd about the bars in use, sessions without a signal or with partial coverage, a window beyond the data
+	Warnings []string         `json:"warnings"` // what is odd about the bars in use, sessions without a signal or with partial coverage, signals that could not be traded, a window beyond the data
 	Lineage  analysis.Lineage `json:"lineage"`  // of the window's bars and of those before it that its first signal sees
 }
 
@@ -210,7 +210,9 @@ func (w *walk) hold() []float64 {
 	return values
 }
 
-// warnings says what a reader of the figures should know about their data.
+// warnings says what a reader of the figures should know about their data, and
+// which signals came to nothing for another reason than the strategy's cooldown or
+// the window's end, which are in every backtest.
 func (w *walk) warnings() []string {
 	list := append([]string{}, w.odd...)
 	add := func(is bool, format string, args ...any) {
@@ -221,6 +223,19 @@ func (w *walk) warnings() []string {
 	bars, d := w.series.Bars, w.days
 	add(d.NoSignal > 0, "%d of %d sessions have no signal: fewer than %d bars up to them", d.NoSignal, d.Sessions, w.doc.MinBars)
 	add(d.Partial > 0, "%d of %d signals lack indicators that need more bars: the coverage is partial", d.Partial, d.Analyzed)
+	skipped, asked := d.Skipped, d.Skipped.Sum()+len(w.trades)
+	for _, one := range []struct {
+		signals int
+		why     string
+	}{
+		{skipped.Size, "no whole share within the position limit or the risk"},
+		{skipped.NoPlan, "no order with stop and target is possible at the price"},
+		{skipped.GapBeyondStop, "the next open was at or beyond the stop"},
+		{skipped.GapBeyondTarget, "the next open was at or beyond the target"},
+		{skipped.Ruined, "the capital was lost"},
+	} {
+		add(one.signals > 0, "%d of %d signals were not traded: %s", one.signals, asked, one.why)
+	}
 	add(bars[0].Date.After(w.p.From), "the window begins on %s, but the bars on %s",
 		w.p.From.Format(time.DateOnly), bars[0].Date.Format(time.DateOnly))
 	last := bars[len(bars)-1].Date

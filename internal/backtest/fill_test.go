@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -240,7 +241,7 @@ func TestSizing(t *testing.T) {
 
 // TestNoShare: a plan without an order or without a share is counted, not traded.
 func TestNoShare(t *testing.T) {
-	s, d, p := scripted(t, []ohlc{still, still, still, still, {60, 60, 60, 60}}, strategy.Trade{Sides: strategy.SidesLong, Exit: strategy.ExitLevels})
+	s, d, p := scripted(t, []ohlc{still, still, still, still, {75, 75, 75, 75}}, strategy.Trade{Sides: strategy.SidesLong, Exit: strategy.ExitLevels})
 	p.Capital = 99
 	r, err := backtest.RunScripted(s, d, p, func(at int, _ float64) analysis.Report {
 		report := say(at, analysis.Buy)
@@ -249,7 +250,7 @@ func TestNoShare(t *testing.T) {
 			report.Plan.Size = 0
 		case 2:
 			report.Plan.Side = analysis.SideNone
-		case 3: // a share costs 60 at the next open, but its stop is at 95
+		case 3: // a share costs 75 at the next open, but its stop is at 95
 		}
 		return report
 	})
@@ -257,8 +258,40 @@ func TestNoShare(t *testing.T) {
 	if err != nil || len(r.Trades) != 0 || r.Metrics.Days.Skipped != want {
 		t.Errorf("%v %+v %+v", err, r.Metrics.Days.Skipped, r.Trades)
 	}
-	if r.Metrics.Days.Skipped.Sum() != 4 {
-		t.Error(r.Metrics.Days.Skipped.Sum())
+	if r.Metrics.Days.Skipped.Sum() != 4 || !r.Metrics.Untradable() {
+		t.Errorf("%d, untradable %v", r.Metrics.Days.Skipped.Sum(), r.Metrics.Untradable())
+	}
+	wantWarnings := []string{
+		"1 of 4 signals were not traded: no whole share within the position limit or the risk",
+		"1 of 4 signals were not traded: no order with stop and target is possible at the price",
+		"1 of 4 signals were not traded: the next open was at or beyond the stop",
+	}
+	if diff := cmp.Diff(wantWarnings, r.Warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTooDear: a share that costs more than a position may take is never traded,
+// which is said, and is no return of the strategy.
+func TestTooDear(t *testing.T) {
+	s, d := invented(t, "ABC.NS", 300), builtin(t, "balanced")
+	p := whole(s, 100)
+	p.Capital = s.Bars[100].Close // of which a position may take a fifth
+	r := run(t, s, d, p)
+	if m := r.Metrics; m.Trading.Trades != 0 || m.Days.Skipped.Size == 0 || !m.Untradable() {
+		t.Fatalf("%+v", m)
+	}
+	want := fmt.Sprintf("%d of %[1]d signals were not traded: no whole share", r.Metrics.Days.Skipped.Size)
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, want) }) {
+		t.Errorf("%q is not in %q", want, r.Warnings)
+	}
+	p.Capital *= 100
+	if rich := run(t, s, d, p); rich.Metrics.Untradable() || rich.Metrics.Trading.Trades == 0 {
+		t.Errorf("%+v", rich.Metrics)
+	}
+	sum := measure.Portfolio([]measure.Member{{Ticker: "A", Metrics: r.Metrics, Curve: r.Curve}, {Ticker: "B", Metrics: run(t, s, d, p).Metrics, Curve: r.Curve}})
+	if sum.Untradable != 1 || sum.Tickers != 2 {
+		t.Errorf("%d untradable of %d", sum.Untradable, sum.Tickers)
 	}
 }
 

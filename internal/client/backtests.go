@@ -48,6 +48,7 @@ type TickerBacktest struct {
 type EqualWeight struct {
 	Tickers         int            `json:"tickers"`
 	Profitable      int            `json:"profitable"`
+	Untradable      int            `json:"untradable"` // without a trade because no share or no order was possible
 	FirstDay        string         `json:"first_day"`
 	LastDay         string         `json:"last_day"`
 	Sessions        int            `json:"sessions"`

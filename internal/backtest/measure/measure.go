@@ -149,3 +149,10 @@ type Metrics struct {
 	// its last close.
 	Hold Growth `json:"hold"`
 }
+
+// Untradable reports whether verdicts asked for trades and none could be made:
+// not one share was within the capital's limits, or no order was possible at the
+// price. The ticker's return of 0 is then no result of the strategy.
+func (m Metrics) Untradable() bool {
+	return m.Trading.Trades == 0 && m.Days.Skipped.Size+m.Days.Skipped.NoPlan > 0
+}

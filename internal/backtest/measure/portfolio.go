@@ -86,6 +86,7 @@ type Member struct {
 type Pooled struct {
 	Tickers    int       `json:"tickers"`
 	Profitable int       `json:"profitable"` // tickers that ended above their capital
+	Untradable int       `json:"untradable"` // tickers that could not trade at all, see Metrics.Untradable; each counts as a return of 0
 	From       time.Time `json:"from"`       // first session of any
 	To         time.Time `json:"to"`         // last session of any
 	Sessions   int       `json:"sessions"`   // days on which any had a session
@@ -115,6 +116,9 @@ func Portfolio(members []Member) Pooled {
 	for _, m := range members {
 		if m.Metrics.FinalEquity > m.Metrics.Capital {
 			out.Profitable++
+		}
+		if m.Metrics.Untradable() {
+			out.Untradable++
 		}
 		trades.add(m.Metrics.Trading, m.Metrics.Capital)
 		out.Days.add(m.Metrics.Days)
