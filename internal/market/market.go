@@ -25,6 +25,8 @@ type Adjustment string
 
 // The adjustments that providers deliver.
 const (
+	// AdjustmentUnknown is what a provider says whose source does not say it.
+	AdjustmentUnknown         Adjustment = "unknown"
 	AdjustmentNone            Adjustment = "none"
 	AdjustmentSplits          Adjustment = "splits"
 	AdjustmentSplitsDividends Adjustment = "splits_dividends"

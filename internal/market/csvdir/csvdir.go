@@ -11,10 +11,10 @@
 //
 // What the prices are adjusted for is the series' lineage. Files with Adj
 // Close carry dividends in that column, so their OHLC, which is what is
-// delivered, is adjusted for splits alone. Files without it say nothing: an
-// optional market.json in the folder says it for them, else "splits" is
-// claimed, the least that a usable history has. It may also name the currency
-// of tickers whose suffix does not (.NS and .BO are INR):
+// delivered, is adjusted for splits alone, or for nothing if an optional
+// market.json in the folder says "none". Files without it say nothing:
+// market.json says it for them, else it is "unknown". It may also name the
+// currency of tickers whose suffix does not (.NS and .BO are INR):
 //
 //	{"adjustment": "splits_dividends", "currency": "USD"}
 //
@@ -128,7 +128,7 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 		Adjustment: settings.Adjustment, Currency: settings.Currency,
 		Bars: tail, Warnings: warnings,
 	}
-	if file.adjusted {
+	if file.adjusted && series.Adjustment != market.AdjustmentNone {
 		series.Adjustment = market.AdjustmentSplits
 	}
 	if currency := market.ListingCurrency(ticker); currency != "" {

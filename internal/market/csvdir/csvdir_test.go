@@ -198,13 +198,19 @@ func TestLineage(t *testing.T) {
 		want           map[string]lineage
 	}{
 		{"no market.json", "", map[string]lineage{
-			"A": {"splits", ""}, "B": {"splits", ""}, "C.NS": {"splits", "INR"},
+			"A": {"splits", ""}, "B": {"unknown", ""}, "C.NS": {"unknown", "INR"},
 		}},
 		{"market.json", `{"adjustment": "splits_dividends", "currency": "USD"}`, map[string]lineage{
 			"A": {"splits", "USD"}, "B": {"splits_dividends", "USD"}, "C.NS": {"splits_dividends", "INR"},
 		}},
 		{"half of it", `{"adjustment": "none"}`, map[string]lineage{
-			"A": {"splits", ""}, "B": {"none", ""}, "C.NS": {"none", "INR"},
+			"A": {"none", ""}, "B": {"none", ""}, "C.NS": {"none", "INR"},
+		}},
+		{"the other half", `{"currency": "USD"}`, map[string]lineage{
+			"A": {"splits", "USD"}, "B": {"unknown", "USD"}, "C.NS": {"unknown", "INR"},
+		}},
+		{"said to be unknown", `{"adjustment": "unknown"}`, map[string]lineage{
+			"A": {"splits", ""}, "B": {"unknown", ""}, "C.NS": {"unknown", "INR"},
 		}},
 	}
 	for _, test := range tests {

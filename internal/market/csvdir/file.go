@@ -30,7 +30,7 @@ type settings struct {
 // readSettings reads the folder's market.json, or returns the defaults when
 // there is none. Errors are *market.Error without a ticker.
 func readSettings(root *os.Root) (settings, error) {
-	s := settings{Adjustment: market.AdjustmentSplits}
+	s := settings{Adjustment: market.AdjustmentUnknown}
 	file, err := openRegular(root, settingsName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -65,9 +65,9 @@ func (s *settings) decode(data []byte) error {
 		return errors.New("text after the closing brace")
 	}
 	switch s.Adjustment {
-	case market.AdjustmentNone, market.AdjustmentSplits, market.AdjustmentSplitsDividends:
+	case market.AdjustmentUnknown, market.AdjustmentNone, market.AdjustmentSplits, market.AdjustmentSplitsDividends:
 	default:
-		return fmt.Errorf("adjustment %s is not none, splits or splits_dividends", quoted(string(s.Adjustment)))
+		return fmt.Errorf("adjustment %s is not none, splits, splits_dividends or unknown", quoted(string(s.Adjustment)))
 	}
 	if s.Currency != "" && !isCurrency(s.Currency) {
 		return fmt.Errorf("currency %s is not three capital letters", quoted(s.Currency))

@@ -114,9 +114,9 @@ func testLineage(t *testing.T, f Fixture) {
 		t.Errorf("series by %q, the provider is %q", series.Provider, want)
 	}
 	switch series.Adjustment {
-	case market.AdjustmentNone, market.AdjustmentSplits, market.AdjustmentSplitsDividends:
+	case market.AdjustmentUnknown, market.AdjustmentNone, market.AdjustmentSplits, market.AdjustmentSplitsDividends:
 	default:
-		t.Errorf("adjustment %q is none of the three", series.Adjustment)
+		t.Errorf("adjustment %q is none of the four", series.Adjustment)
 	}
 	if n := len(series.Currency); n != 0 && n != 3 {
 		t.Errorf("currency %q is not ISO 4217", series.Currency)
