@@ -54,13 +54,16 @@ type Config struct {
 	// Now is the clock against which files' times are held, and the dates in
 	// them, which must have come; nil means time.Now. It never enters a series.
 	Now func() time.Time
+	// Calendars are the exchanges' sessions; nil means the built-in ones.
+	Calendars calendar.Lookup
 }
 
 // A Provider delivers series from a folder. It is safe for concurrent use and
 // holds nothing open between calls.
 type Provider struct {
-	dir string
-	now func() time.Time
+	dir       string
+	now       func() time.Time
+	calendars calendar.Lookup
 
 	mu    sync.Mutex // guards files
 	files *lru.Map[string, parsed]
@@ -76,9 +79,12 @@ type parsed struct {
 // New returns a provider over cfg.Dir. It fails when that is not a folder that
 // can be opened, or its market.json is malformed.
 func New(cfg Config) (*Provider, error) {
-	p := &Provider{dir: cfg.Dir, now: cfg.Now, files: lru.New[string, parsed](maxCachedBars)}
+	p := &Provider{dir: cfg.Dir, now: cfg.Now, calendars: cfg.Calendars, files: lru.New[string, parsed](maxCachedBars)}
 	if p.now == nil {
 		p.now = time.Now
+	}
+	if p.calendars == nil {
+		p.calendars = calendar.For
 	}
 	root, err := os.OpenRoot(cfg.Dir)
 	if err != nil {
@@ -122,6 +128,9 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	warnings, err := market.Validate(ticker, tail)
 	if err != nil {
 		return market.Series{}, err
+	}
+	if closed := p.closed(ticker, tail); closed != "" {
+		warnings = append(warnings, closed)
 	}
 	series := market.Series{
 		Ticker: ticker, Provider: providerName,
@@ -179,7 +188,7 @@ func (p *Provider) parse(file *os.File, info fs.FileInfo, ticker, name string) (
 	}
 	_, err = market.Validate(ticker, table.bars)
 	if err == nil {
-		err = market.CheckDates(ticker, table.bars, today(ticker, p.now()))
+		err = market.CheckDates(ticker, table.bars, p.today(ticker))
 	}
 	if err != nil {
 		where := name
@@ -192,13 +201,33 @@ func (p *Provider) parse(file *os.File, info fs.FileInfo, ticker, name string) (
 	return parsed{info: info, adjusted: table.adjusted, bars: table.bars}, nil
 }
 
-// today is the latest date that a bar of ticker may have at now: the exchange's
-// own, or tomorrow's in UTC where the exchange is not known, which no zone is past.
-func today(name string, now time.Time) time.Time {
-	if sessions, known := calendar.For(ticker.ExchangeOf(name).MIC); known {
-		return sessions.Date(now)
+// today is the latest date that a bar of ticker may have now: the exchange's own,
+// or tomorrow's in UTC where the exchange is not known, which no zone is past.
+func (p *Provider) today(name string) time.Time {
+	if sessions, known := p.calendars(ticker.ExchangeOf(name).MIC); known {
+		return sessions.Date(p.now())
 	}
-	return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
+	return p.now().UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
+}
+
+// closed warns of bars on days on which the exchange was closed, or is empty: of
+// dates that its calendar knows only.
+func (p *Provider) closed(name string, bars []market.Bar) string {
+	sessions, known := p.calendars(ticker.ExchangeOf(name).MIC)
+	if !known {
+		return ""
+	}
+	from, to := sessions.Known()
+	n, newest := 0, time.Time{}
+	for i := range bars {
+		if d := bars[i].Date; !d.Before(from) && !d.After(to) && !sessions.IsSession(d) {
+			n, newest = n+1, d
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d bars on days without a session, the newest %s", n, newest.Format(time.DateOnly))
 }
 
 // Tickers implements market.Provider: every file whose name is a ticker's,
