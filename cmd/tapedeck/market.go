@@ -68,8 +68,10 @@ func (cmd marketUpdateCmd) Run(a *app) error {
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(a.err, "what was fetched stays; run it again to go on")
 		return err
+	case err != nil && done.Failed > 0:
+		return fmt.Errorf("%d days could not be fetched; what was fetched stays, run it again to go on with those alone: %w", done.Failed, err)
 	case err != nil:
-		return fmt.Errorf("%d days could not be fetched; run it again to try those alone: %w", done.Failed, err)
+		return err
 	}
 	return nil
 }

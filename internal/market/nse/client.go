@@ -114,11 +114,17 @@ func (c *client) classify(ctx context.Context, d date, err error) error {
 	if met, ours := errors.AsType[*market.Error](err); ours {
 		return met
 	}
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+	if isOutage(err) {
 		err = fmt.Errorf("the exchange's server failed %d times in a row and is left alone for %s (%w); last: %v", breakerFailures, breakerTime, err, c.last.Load())
 		return &market.Error{Code: market.CodeUnavailable, Where: c.url(d), Err: err, RetryAfter: c.outage()}
 	}
 	return unavailable(c.url(d), fmt.Errorf("%w; or put the file into the archive's folder by hand", err))
+}
+
+// isOutage reports whether a day could not be had because the server is left
+// alone, be it that another's request is trying whether it is back.
+func isOutage(err error) bool {
+	return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 }
 
 // outage is how long callers had better stay away from a server that keeps

@@ -114,4 +114,10 @@ const (
 	// be left alone, and breakerTime for how long.
 	breakerFailures = 8
 	breakerTime     = time.Minute
+	// restTime is how long an Update waits for a server that is left alone: as
+	// long as that lasts, and a moment more. maxRests is how often it does so in
+	// a row without a day that is settled: what lasts longer is for its caller to
+	// wait for.
+	restTime = breakerTime + time.Second
+	maxRests = 3
 )

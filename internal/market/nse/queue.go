@@ -3,6 +3,7 @@ package nse
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -37,6 +38,7 @@ type queue struct {
 	// that the archive already had notes of.
 	missing map[date]bool
 	noted   map[date]note
+	outage  bool // the server is left alone, and that has been logged
 }
 
 // A download is one day on its way.
@@ -157,6 +159,7 @@ func (q *queue) finish(d date, err error) {
 	defer q.mu.Unlock()
 	if err == nil || errors.Is(err, errAbsent) {
 		q.pace.ended++
+		q.outage = false
 	}
 	switch {
 	case err == nil:
@@ -220,10 +223,22 @@ func askAgain(err error, after time.Duration) error {
 	return &told
 }
 
+// complain logs that a day could not be had; of an outage once, not for each of
+// the days that wait for its end.
+func (q *queue) complain(d date, err error) {
+	switch {
+	case !isOutage(err):
+		q.log.Warn("a daily file of NSE could not be had", "date", d.String(), "err", err)
+	case !q.outage:
+		q.outage = true
+		q.log.Warn(fmt.Sprintf("NSE's server is down and asked again each %s; %d days remain", breakerTime, len(q.open)), "err", err)
+	}
+}
+
 // settle ends a day's download.
 func (q *queue) settle(d date, err error) {
 	if err != nil {
-		q.log.Warn("a daily file of NSE could not be had", "date", d.String(), "err", err)
+		q.complain(d, err)
 	}
 	one := q.open[d]
 	delete(q.open, d)

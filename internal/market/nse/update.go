@@ -42,7 +42,8 @@ func (f Filling) Done() int { return f.There + f.Fetched + f.Missing + f.Failed 
 // Update fetches what the archive lacks of a span and returns when that is
 // done. It calls progress (which may be nil) at the start and after each day,
 // the newest first. It goes on past days that fail, and returns the first few
-// of their errors; when ctx ends it returns a *market.Error around ctx's error,
+// of their errors; while the server is left alone after many failures it waits,
+// but no more than maxRests times in a row in vain. When ctx ends it returns a *market.Error around ctx's error,
 // and what it asked for is fetched on until Close. An archive that is only
 // read, or a span beyond MaxHistory sessions, is CodeInvalid.
 func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)) (Filling, error) {
@@ -61,26 +62,87 @@ func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)
 		progress = func(Filling) {}
 	}
 	progress(state)
-	var failed []error
-	for _, one := range slices.Concat(wanted, doubted) {
+	u := &update{Filling: state, progress: progress}
+	err = u.await(ctx, slices.Concat(wanted, doubted))
+	for rests := 0; err == nil && len(u.held) > 0 && rests < maxRests; rests++ {
+		before := u.Done()
+		if err = u.rest(ctx, p); u.Done() > before {
+			rests = -1
+		}
+	}
+	if err != nil {
+		return u.Filling, err
+	}
+	return u.Filling, u.end()
+}
+
+// An update is one under way.
+type update struct {
+	Filling
+	progress func(Filling)
+	failed   []error // the first few
+	// held are the days that wait for the end of an outage, the newest first;
+	// outage is the last error of one of them.
+	held   []date
+	outage error
+}
+
+// await counts how downloads end. Its error is that of ctx.
+func (u *update) await(ctx context.Context, downloads []*download) error {
+	for _, one := range downloads {
 		switch err := one.wait(ctx); {
 		case errors.Is(err, errLeft):
-			return state, market.ContextError(ctx, "")
+			return market.ContextError(ctx, "")
+		case isOutage(err):
+			u.held, u.outage = append(u.held, one.date), err
+			continue
 		case err != nil:
-			if state.Failed++; len(failed) < shownFailures {
-				failed = append(failed, err)
+			if u.Failed++; len(u.failed) < shownFailures {
+				u.failed = append(u.failed, err)
 			}
 		case one == nil || one.absent:
-			state.Missing++
+			u.Missing++
 			if one == nil || one.again {
-				state.Again++
+				u.Again++
 			}
 		default:
-			state.Fetched++
+			u.Fetched++
 		}
-		progress(state)
+		u.progress(u.Filling)
 	}
-	return state, errors.Join(failed...)
+	return nil
+}
+
+// rest waits until the server may be asked again, and has the days that wait for
+// that fetched.
+func (u *update) rest(ctx context.Context, p *Provider) error {
+	timer := time.NewTimer(restTime)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return market.ContextError(ctx, "")
+	case <-timer.C:
+	}
+	v, err := p.view("")
+	if err != nil {
+		return err
+	}
+	defer v.root.Close()
+	days := u.held
+	u.held = nil
+	slices.Sort(days)
+	return u.await(ctx, p.queue.request(days, v.newest(), v.absent))
+}
+
+// end counts the days that were waited for in vain as failed, and returns the
+// errors.
+func (u *update) end() error {
+	if n := len(u.held); n > 0 {
+		u.Failed += n
+		u.progress(u.Filling)
+		u.failed = append(u.failed, fmt.Errorf("the server is down: %d days remain after %d rests of %s: %w", n, maxRests, breakerTime, u.outage))
+	}
+	return errors.Join(u.failed...)
 }
 
 // begin has what is missing of some sessions fetched and says how it stands;
