@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,7 +47,12 @@ func drawSeries(t *rapid.T, from, to int) market.Series {
 	price := math.Exp(rapid.Float64Range(1, 8).Draw(t, "log price"))
 	swing := rapid.SampledFrom([]float64{0.002, 0.02, 0.05, 0.3}).Draw(t, "swing")
 	gap := rapid.SampledFrom([]float64{0, 0.01, 0.1}).Draw(t, "gap")
+	ghosts := rapid.SampledFrom([]int{0, 0, 3, 20}).Draw(t, "ghosts of 40 bars")
 	for i := range rapid.IntRange(from, to).Draw(t, "bars") {
+		if i > 0 && rapid.IntRange(0, 39).Draw(t, "ghost") < ghosts { // a day without a trade
+			s.Bars = append(s.Bars, market.Bar{Date: day(i), Open: price, High: price, Low: price, Close: price})
+			continue
+		}
 		opening := math.Max(0.05, price*math.Exp(gap*rapid.Float64Range(-1, 1).Draw(t, "open")))
 		closing := math.Max(0.05, opening*math.Exp(swing*rapid.Float64Range(-1, 1).Draw(t, "move")))
 		s.Bars = append(s.Bars, market.Bar{Date: day(i), Open: opening, Close: closing,
@@ -100,6 +106,22 @@ func drawParams(t *rapid.T, s market.Series) backtest.Params {
 	}
 }
 
+// ghosts returns the days on which nothing was traded, as docs/BACKTEST.md has
+// it, by the bars that a backtest sees.
+func ghosts(s market.Series, p backtest.Params) map[time.Time]bool {
+	first := slices.IndexFunc(s.Bars, func(b market.Bar) bool { return !b.Date.Before(p.From) })
+	days, volumes := map[time.Time]bool{}, false
+	for i := max(0, first-(p.Bars-1)); i < len(s.Bars); i++ {
+		b := s.Bars[i]
+		if i > 0 && volumes && b.Volume == 0 {
+			last := s.Bars[i-1].Close
+			days[b.Date] = max(b.Open, b.High, b.Low, b.Close)-last <= market.OHLCTolerance*last && last-min(b.Open, b.High, b.Low, b.Close) <= market.OHLCTolerance*last
+		}
+		volumes = volumes || b.Volume > 0
+	}
+	return days
+}
+
 // bars returns the series' bars by date.
 func bars(s market.Series) map[time.Time]market.Bar {
 	m := map[time.Time]market.Bar{}
@@ -114,9 +136,12 @@ func checkResult(t fataler, s market.Series, d strategy.Document, p backtest.Par
 	walk(t, "result", reflect.ValueOf(r))
 	m := r.Metrics
 	total, equity, previous := 0.0, p.Capital, time.Time{}
-	at := bars(s)
+	at, dead := bars(s), ghosts(s, p)
 	for i, x := range r.Trades {
 		checkTrade(t, at, p, x)
+		if atClose := x.Reason == measure.ReasonEndOfWindow || x.Reason == measure.ReasonRuin; dead[x.EntryDay] || dead[x.ExitDay] && !atClose {
+			t.Fatalf("trade %d was filled on a day without a trade: %+v", i, x)
+		}
 		checkBetween(t, s, x)
 		if cost := float64(x.Size) * x.EntryPrice * (1 + p.CostPercent/100); cost > equity*(1+1e-9) {
 			t.Fatalf("trade %d: %v is paid out of %v", i, cost, equity)
@@ -128,8 +153,14 @@ func checkResult(t fataler, s market.Series, d strategy.Document, p backtest.Par
 		if d.Trade.Sides == strategy.SidesLong && x.Side != measure.Long {
 			t.Fatalf("trade %d: %s in a strategy that only buys", i, x.Side)
 		}
-		if d.Trade.MaxBars > 0 && x.BarsHeld > d.Trade.MaxBars {
-			t.Fatalf("trade %d: held for %d bars", i, x.BarsHeld)
+		waited := 0 // for a trade, at its end
+		for _, b := range s.Bars {
+			if dead[b.Date] && b.Date.After(x.EntryDay) && !b.Date.After(x.ExitDay) {
+				waited++
+			}
+		}
+		if d.Trade.MaxBars > 0 && x.BarsHeld > d.Trade.MaxBars+waited {
+			t.Fatalf("trade %d: held for %d bars, of which %d without a trade", i, x.BarsHeld, waited)
 		}
 		previous = x.ExitDay
 		total += x.PnL

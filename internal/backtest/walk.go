@@ -3,6 +3,7 @@ package backtest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/analysis"
@@ -26,6 +27,7 @@ type walk struct {
 	open    *position // held over the close
 	leave   string    // why to leave open at the next open, or ""
 	quiet   int       // the first bar on which an entry may be, after a losing trade
+	volumes bool      // a bar before the one at hand has a volume
 
 	trades []measure.Trade
 	equity []float64 // at each close of the window
@@ -57,20 +59,50 @@ type position struct {
 func (w *walk) run() error {
 	w.trades = []measure.Trade{}
 	end := len(w.series.Bars) - 1
+	w.volumes = slices.ContainsFunc(w.series.Bars[:w.first], func(b market.Bar) bool { return b.Volume > 0 })
 	for at := w.first; at <= end; at++ {
 		w.days.Sessions++
 		w.session(at)
+		w.volumes = w.volumes || w.series.Bars[at].Volume > 0
 		if err := w.signal(at, at == end); err != nil {
 			return fmt.Errorf("analysing %s: %w", w.series.Bars[at].Date.Format(time.DateOnly), err)
 		}
 		w.close(at, at == end)
 	}
+	if w.ordered != nil { // nothing was traded on the last bar
+		w.ordered = nil
+		w.days.Skipped.EndOfWindow++
+	}
 	return nil
 }
 
-// session fills what was ordered at the open of a bar and watches the levels during it.
+// untraded reports whether there was no trade on a bar: no volume, in a series
+// that has volumes (an index never has), and every price is the last close, which
+// is how providers fill such a day. Only bars up to it are looked at.
+func (w *walk) untraded(at int) bool {
+	bar := w.series.Bars[at]
+	if at == 0 || bar.Volume > 0 || !w.volumes {
+		return false
+	}
+	last := w.series.Bars[at-1].Close
+	for _, price := range [...]float64{bar.Open, bar.High, bar.Low, bar.Close} {
+		if math.Abs(price-last) > market.OHLCTolerance*last {
+			return false
+		}
+	}
+	return true
+}
+
+// session fills what was ordered at the open of a bar and watches the levels
+// during it. On a bar without a trade nothing is filled, and orders stand.
 func (w *walk) session(at int) {
 	bar := w.series.Bars[at]
+	if w.untraded(at) {
+		if w.open != nil {
+			w.days.InMarket++
+		}
+		return
+	}
 	if w.open != nil && w.leave != "" {
 		out := exit{price: bar.Open, reason: w.leave} // as ordered, whatever level it opens beyond
 		if level, beyond := leaves(bar, w.open.side, w.open.from.Plan, true); beyond && level.atOpen {
@@ -167,7 +199,8 @@ func (w *walk) signal(at int, last bool) error {
 		return nil
 	}
 	expired := w.open != nil && w.doc.Trade.MaxBars > 0 && at-w.open.at+1 >= w.doc.Trade.MaxBars
-	if expired {
+	leaving := w.leave != "" // since before a bar without a trade
+	if expired && !leaving {
 		w.leave = measure.ReasonMaxBars
 	}
 	if w.open != nil && w.doc.Trade.Exit == strategy.ExitLevels {
@@ -181,8 +214,9 @@ func (w *walk) signal(at int, last bool) error {
 	side := sideOf(report.Verdict)
 	switch {
 	case side == 0:
+	case w.ordered != nil: // it stands, as above
 	case w.open != nil:
-		if side != w.open.side {
+		if side != w.open.side && !leaving {
 			w.leave = measure.ReasonOpposite
 		}
 	case side < 0 && w.doc.Trade.Sides != strategy.SidesBoth:

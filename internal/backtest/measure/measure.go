@@ -28,7 +28,7 @@ const (
 type Trade struct {
 	Side       string    `json:"side"`        // Long or Short
 	SignalDay  time.Time `json:"signal_day"`  // the session whose verdict asked for it
-	EntryDay   time.Time `json:"entry_day"`   // the session after it
+	EntryDay   time.Time `json:"entry_day"`   // the session after it on which anything was traded
 	ExitDay    time.Time `json:"exit_day"`    // EntryDay or later
 	Verdict    string    `json:"verdict"`     // on SignalDay
 	Score      float64   `json:"score"`       // on SignalDay, -1..1
@@ -73,7 +73,7 @@ type Skipped struct {
 	GapBeyondStop   int `json:"gap_beyond_stop"`   // the next open was at or beyond the stop
 	GapBeyondTarget int `json:"gap_beyond_target"` // the next fill would have been at or beyond the target
 	Ruined          int `json:"ruined"`            // the capital was lost
-	EndOfWindow     int `json:"end_of_window"`     // there was no next session in the window
+	EndOfWindow     int `json:"end_of_window"`     // there was no next session with a trade in the window
 }
 
 // Sum returns how many there were.
