@@ -402,6 +402,42 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// TestUnanimous: when all that vote go one way the score is 1, or -1, to the last
+// bit, and so reaches a threshold of 1.
+func TestUnanimous(t *testing.T) {
+	found := map[float64]int{}
+	for i := range 400 {
+		drift := 0.003 - 0.006*float64(i%2) + 0.00001*float64(i)
+		doc := strategy.Builtins()[i%5]
+		doc.Quorum = strategy.Quorum{}
+		doc.Thresholds.StrongBuy, doc.Thresholds.StrongSell = 1, -1
+		doc.Categories = strategy.Categories{Trend: 1.1, Volume: 0.3} // whose indicators agree more often
+		doc.Indicators.Supertrend.Weight = 0.7
+		r := analyze(t, wave("ABC.NS", 60+i%97, drift), doc, usual)
+		checkReport(t, r, usual)
+		sides := map[int]bool{}
+		for _, one := range r.Indicators {
+			if one.Weight*one.StrategyWeight > 0 {
+				sides[one.Vote] = true
+			}
+		}
+		if len(sides) != 1 {
+			continue
+		}
+		side := 1.0
+		if sides[-1] {
+			side = -1
+		}
+		found[side]++
+		if strong := r.Verdict == analysis.StrongBuy || r.Verdict == analysis.StrongSell; r.Score != side || !strong {
+			t.Errorf("%s, drift %v: all vote %v, the score is %v, %s", doc.Name, drift, side, r.Score, r.Verdict)
+		}
+	}
+	if found[1] == 0 || found[-1] == 0 {
+		t.Errorf("unanimous: %v", found)
+	}
+}
+
 func BenchmarkAnalyze250Bars(b *testing.B) {
 	s, doc := wave("ABC.NS", 250, 0.001), builtin(b, "balanced")
 	b.ReportAllocs()

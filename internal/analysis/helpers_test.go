@@ -105,9 +105,11 @@ func drawParams(t *rapid.T) analysis.Params {
 // checkReport fails t unless the report keeps every promise of its type.
 func checkReport(t interface{ Fatalf(string, ...any) }, r analysis.Report, p analysis.Params) {
 	walk(t, "report", reflect.ValueOf(r))
-	sum := 0.0
+	sum, votes, total := 0.0, 0.0, 0.0
 	for _, one := range r.Indicators {
 		sum += one.Contribution
+		votes += float64(one.Vote) * (one.Weight * one.StrategyWeight)
+		total += one.Weight * one.StrategyWeight
 		if one.Vote < -1 || one.Vote > 1 || one.Weight < 0 || one.Weight > 1 || one.Certainty < 0 || one.Certainty > 1 || one.Note == "" ||
 			one.Vote == 0 && (one.Weight != 0 || one.Contribution != 0) || !one.Available && (one.Vote != 0 || len(one.Values) > 0) {
 			t.Fatalf("%s: %+v", r.Ticker, one)
@@ -115,6 +117,9 @@ func checkReport(t interface{ Fatalf(string, ...any) }, r analysis.Report, p ana
 	}
 	if len(r.Indicators) != 13 || math.Abs(sum-r.Score) > 1e-12 || math.Abs(r.Score) > 1 || r.Coverage < 0 || r.Coverage > 1 {
 		t.Fatalf("%s: %d indicators, contributions %v, score %v, coverage %v", r.Ticker, len(r.Indicators), sum, r.Score, r.Coverage)
+	}
+	if total > 0 && r.Score != votes/total || total == 0 && r.Score != 0 {
+		t.Fatalf("%s: the score %v is not %v / %v", r.Ticker, r.Score, votes, total)
 	}
 	checkPlan(t, r, p)
 }

@@ -58,7 +58,7 @@ type Indicator struct {
 	// displayed, never scored.
 	Certainty      float64 `json:"certainty"`
 	StrategyWeight float64 `json:"strategy_weight"` // the indicator's weight x its category's
-	Contribution   float64 `json:"contribution"`    // to the score; all of them add up to it
+	Contribution   float64 `json:"contribution"`    // to the score; all of them add up to it, but for their rounding
 	Note           string  `json:"note"`            // the reading in words, or why there is none
 }
 

@@ -20,7 +20,7 @@ type tally struct {
 // score = sum(vote x weight x strategy weight) / sum(weight x strategy weight).
 func count(indicators []Indicator) tally {
 	t := tally{categories: map[string]float64{}}
-	total, covered, all := 0.0, 0.0, 0.0
+	votes, total, covered, all := 0.0, 0.0, 0.0, 0.0
 	parts := map[string]float64{}
 	for _, one := range indicators {
 		all += one.StrategyWeight
@@ -32,6 +32,7 @@ func count(indicators []Indicator) tally {
 		}
 		pull := one.Weight * one.StrategyWeight
 		total += pull
+		votes += float64(one.Vote) * pull
 		parts[one.Category] += pull
 		t.categories[one.Category] += float64(one.Vote) * pull
 		switch {
@@ -53,9 +54,10 @@ func count(indicators []Indicator) tally {
 	for i := range indicators {
 		one := &indicators[i]
 		one.Contribution = number.PositiveZero(float64(one.Vote) * one.Weight * one.StrategyWeight / total)
-		t.score += one.Contribution
 	}
-	t.score = number.PositiveZero(max(-1, min(1, t.score)))
+	// Once, and not as the sum of the contributions, each of which is rounded: of
+	// votes that all go one way it is 1 to the last bit.
+	t.score = number.PositiveZero(votes / total)
 	return t
 }
 
