@@ -9,6 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/tapedeck/tapedeck/internal/config"
+	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/nse"
 	"github.com/tapedeck/tapedeck/internal/market/source"
 )
@@ -55,14 +56,17 @@ func (cmd marketUpdateCmd) Run(a *app) error {
 	if show != nil {
 		a.endFilling(cmd.Progress)
 	}
+	if fault, ok := errors.AsType[*market.Error](err); ok && fault.Code == market.CodeInvalid {
+		return usage("reading --since: %v", err) // only a date can be out of range here: see span
+	}
 	took := time.Since(began)
 	if cmd.JSON {
 		if printing := printJSON(a.out, []archiveUpdate{{folder, done, took.Seconds()}}); printing != nil {
 			return errors.Join(err, printing)
 		}
 	} else {
-		fmt.Fprintf(a.out, "archive  %s\nsessions %d%s\nthere    %d\nfetched  %d\nmissing  %d\nfailed   %d\ntook     %s\n",
-			folder, done.Sessions, between(done), done.There, done.Fetched, done.Missing, done.Failed, took.Round(time.Millisecond))
+		fmt.Fprintf(a.out, "archive  %s\nsessions %d%s\nthere    %d\nfetched  %d\nmissing  %d\nagain    %s\nfailed   %d\ntook     %s\n",
+			folder, done.Sessions, between(done), done.There, done.Fetched, done.Missing, again(done), done.Failed, took.Round(time.Millisecond))
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -101,6 +105,14 @@ func between(f nse.Filling) string {
 		return ""
 	}
 	return fmt.Sprintf(", %s to %s", f.First.Format(time.DateOnly), f.Last.Format(time.DateOnly))
+}
+
+// again is how many of the missing days a later update asks for again.
+func again(f nse.Filling) string {
+	if f.Again == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d, of those that are missing: run it again later", f.Again)
 }
 
 // filling returns what shows how far an update has come, nil for nothing.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/calendar"
+	"github.com/tapedeck/tapedeck/internal/market/nse"
 	"github.com/tapedeck/tapedeck/internal/market/nse/nsetest"
 )
 
@@ -31,7 +32,7 @@ func TestMarketUpdate(t *testing.T) {
 	e, sessions := exchange(t)
 	dir, since := t.TempDir(), sessions[len(sessions)-6].Format(time.DateOnly)
 	args := []string{"market", "update", "--market", "nse:" + dir + ",yahoo", "--market-rate", "1000", "--nse-url", e.URL}
-	command(t, append(args, "--since", since)...).want(t, exitOK, "archive  "+dir+"\n", "sessions 6, "+since, "there    0\nfetched  6\nmissing  0\nfailed   0\n", "0 of 6 days", "6 of 6 days, 6 fetched")
+	command(t, append(args, "--since", since)...).want(t, exitOK, "archive  "+dir+"\n", "sessions 6, "+since, "there    0\nfetched  6\nmissing  0\nagain    0\nfailed   0\n", "0 of 6 days", "6 of 6 days, 6 fetched")
 	command(t, append(args, "--bars", "1", "--progress", "none", "--json")...).want(t, exitOK, `"sessions":11,"there":6,"fetched":5,"missing":0,"failed":0`)
 	if n := e.Count(http.StatusOK); n != 11 || len(e.Requests()) != 11 {
 		t.Errorf("%d of %d requests got their file", n, len(e.Requests()))
@@ -56,10 +57,30 @@ func TestMarketUpdateThatFails(t *testing.T) {
 		{[]string{"--market", "nse:a", "--bars", "5", "--since", since}, "give one"},
 		{[]string{"--market", "nse:a", "--since", "yesterday"}, "want YYYY-MM-DD"},
 		{[]string{"--market", "nse:a", "--bars", "5001"}, "is not within"},
+		{[]string{"--market", "nse:" + t.TempDir(), "--since", "1900-01-01"}, "sessions since 1900-01-01 are more than the 5000 that an archive may have; the earliest date to begin with is 20"},
+		{[]string{"--market", "nse:" + t.TempDir(), "--since", "2190-01-01", "--json"}, "2190-01-01 has not come yet; the newest session whose file should be published is of 20"},
 		{nil, "--market (or TAPEDECK_MARKET) is missing"},
 	} {
 		command(t, append([]string{"market", "update"}, test.args...)...).want(t, exitUsage, test.text)
 	}
+}
+
+// Days that the exchange has no file of yet are asked for again, and it says how many.
+func TestMarketUpdateSaysWhatIsAskedForAgain(t *testing.T) {
+	newest := ""
+	e, sessions := exchange(t, func(_ int, file string, _ int) nsetest.Answer {
+		if file == newest {
+			return nsetest.Missing
+		}
+		return nsetest.Good
+	})
+	last := sessions[len(sessions)-1]
+	newest = nse.FileName(last)
+	args := []string{"market", "update", "--market", "nse:" + t.TempDir(), "--market-rate", "1000", "--nse-url", e.URL, "--since"}
+	command(t, append(args, sessions[len(sessions)-3].Format(time.DateOnly))...).
+		want(t, exitOK, "fetched  2\nmissing  1\nagain    1, of those that are missing: run it again later\nfailed   0\n")
+	// A date without a session is no fault, unless it has not come.
+	command(t, append(args, time.Now().Format(time.DateOnly))...).want(t, exitOK, "sessions ")
 }
 
 // An interrupt ends it at once, and what has come stays.

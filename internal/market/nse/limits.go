@@ -66,6 +66,8 @@ const (
 	// publishDelay is how long after a session's close its file is not asked
 	// for: the exchange publishes it two to three hours after.
 	publishDelay = 150 * time.Minute
+	// aheadOfUTC is how far the exchange's clock is ahead of UTC, all year.
+	aheadOfUTC = 5*time.Hour + 30*time.Minute
 	// pendingEvery is how often a file is asked for that is not published yet.
 	pendingEvery = 15 * time.Minute
 	// recentSessions is how many of the newest sessions may be late: a missing

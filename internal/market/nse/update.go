@@ -45,14 +45,15 @@ func (f Filling) Done() int { return f.There + f.Fetched + f.Missing + f.Failed 
 // of their errors; while the server is left alone after many failures it waits,
 // but no more than maxRests times in a row in vain. When ctx ends it returns a *market.Error around ctx's error,
 // and what it asked for is fetched on until Close. An archive that is only
-// read, or a span beyond MaxHistory sessions, is CodeInvalid.
+// read, a span beyond MaxHistory sessions, or one that begins after the
+// exchange's today, is CodeInvalid.
 func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)) (Filling, error) {
 	if p.queue == nil {
 		return Filling{}, &market.Error{Code: market.CodeInvalid, Err: errors.New("the archive is only read; updating it needs downloads")}
 	}
 	sessions := p.sessions(span)
-	if len(sessions) > MaxHistory+slackSessions {
-		return Filling{}, &market.Error{Code: market.CodeInvalid, Err: fmt.Errorf("%d sessions are more than the %d that an archive may have", len(sessions), MaxHistory)}
+	if err := p.checkSpan(span, sessions); err != nil {
+		return Filling{}, &market.Error{Code: market.CodeInvalid, Err: err}
 	}
 	wanted, doubted, state, err := p.begin(sessions)
 	if err != nil {
@@ -74,6 +75,20 @@ func (p *Provider) Update(ctx context.Context, span Span, progress func(Filling)
 		return u.Filling, err
 	}
 	return u.Filling, u.end()
+}
+
+// checkSpan says what is wrong with a span that has these sessions.
+func (p *Provider) checkSpan(span Span, sessions []time.Time) error {
+	since, now := span.Since.Format(time.DateOnly), p.queue.now()
+	switch {
+	case len(sessions) > MaxHistory+slackSessions:
+		return fmt.Errorf("%d sessions since %s are more than the %d that an archive may have; the earliest date to begin with is %s",
+			len(sessions), since, MaxHistory, dateOf(sessions[len(sessions)-MaxHistory]))
+	case span.Bars == 0 && span.Since.After(now.Add(aheadOfUTC)):
+		return fmt.Errorf("%s has not come yet; the newest session whose file should be published is of %s",
+			since, dateOf(p.queue.calendar.LastClosed(now.Add(-publishDelay))))
+	}
+	return nil
 }
 
 // An update is one under way.

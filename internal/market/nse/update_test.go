@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -63,9 +64,15 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("%+v: %+v, want %+v, %v", test.span, got, test.want, err)
 		}
 	}
-	var fault *market.Error
-	if _, err := p.Update(t.Context(), nse.Span{Since: friday.AddDate(-21, 0, 0)}, nil); !errors.As(err, &fault) || fault.Code != market.CodeInvalid {
-		t.Errorf("more than an archive may have: %v", err)
+	for since, want := range map[string]string{
+		"1900-01-01": "32490 sessions since 1900-01-01 are more than the 5000 that an archive may have; the earliest date to begin with is 2005-05-16",
+		"1066-10-14": "the earliest date to begin with is 2005-05-16",
+		"2024-07-14": "2024-07-14 has not come yet; the newest session whose file should be published is of 2024-07-12",
+	} {
+		_, err := p.Update(t.Context(), nse.Span{Since: day(since)}, nil)
+		if fault, known := errors.AsType[*market.Error](err); !known || fault.Code != market.CodeInvalid || !strings.Contains(err.Error(), want) {
+			t.Errorf("since %s: %v", since, err)
+		}
 	}
 }
 
