@@ -407,12 +407,12 @@ func TestSilence(t *testing.T) {
 func TestUnanimous(t *testing.T) {
 	found := map[float64]int{}
 	for i := range 400 {
-		drift := 0.003 - 0.006*float64(i%2) + 0.00001*float64(i)
+		drift := 0.008 - 0.016*float64(i%2) + 0.00001*float64(i-200)
 		doc := strategy.Builtins()[i%5]
 		doc.Quorum = strategy.Quorum{}
 		doc.Thresholds.StrongBuy, doc.Thresholds.StrongSell = 1, -1
 		doc.Categories = strategy.Categories{Trend: 1.1, Volume: 0.3} // whose indicators agree more often
-		doc.Indicators.Supertrend.Weight = 0.7
+		doc.Indicators.Supertrend.Weight, doc.Indicators.CMF.Weight = 0.7, 0
 		r := analyze(t, wave("ABC.NS", 60+i%97, drift), doc, usual)
 		checkReport(t, r, usual)
 		sides := map[int]bool{}
