@@ -144,6 +144,9 @@ func checkPlan(t interface{ Fatalf(string, ...any) }, r analysis.Report, p analy
 		ok = false
 	}
 	size := float64(plan.Size)
+	if size*math.Abs(plan.Entry-plan.Stop) > p.Capital*p.RiskPercent/100*(1+1e-11) { // as float64 has it, but for its noise
+		ok = false
+	}
 	if plan.Size < 0 || size*risk > p.Capital*p.RiskPercent/100 || size*plan.Entry > p.Capital || size*plan.Entry > p.Capital*p.PositionLimitPercent/100 ||
 		plan.RiskAmount != size*risk || plan.Value != size*plan.Entry {
 		ok = false

@@ -9,13 +9,19 @@ import "math"
 // taken: a price has at most ten, a float64 holds fifteen.
 const digits = 12
 
+// apartNoise is how many units in the last place of the larger price a difference
+// may be off by the noise of its terms: each of both is off by half of one.
+const apartNoise = 2
+
 // Apart returns how far two prices, both above 0, are apart, without the noise
-// that 100.1 and 98.1 have as float64: 2 and not 1.9999999999999858. It is 0
+// that 100.1 and 98.1 have as float64: 2 and not 1.9999999999999858. Where both
+// are no decimals of a dozen digits it is the difference as it stands. It is 0
 // only for equal prices.
 func Apart(a, b float64) float64 {
-	raw := math.Abs(a - b)
-	scale := math.Pow(10, digits-math.Ceil(math.Log10(math.Max(a, b))))
-	if rounded := math.Round(raw*scale) / scale; rounded > 0 && !math.IsInf(rounded, 0) {
+	raw, larger := math.Abs(a-b), math.Max(a, b)
+	scale := math.Pow(10, digits-math.Ceil(math.Log10(larger)))
+	rounded := math.Round(raw*scale) / scale
+	if unit := math.Nextafter(larger, math.Inf(1)) - larger; rounded > 0 && math.Abs(rounded-raw) <= apartNoise*unit {
 		return rounded
 	}
 	return raw

@@ -2,6 +2,7 @@ package number_test
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/tapedeck/tapedeck/internal/number"
@@ -10,10 +11,26 @@ import (
 func TestApart(t *testing.T) {
 	for _, c := range [][3]float64{
 		{100.1, 98.1, 2}, {98.1, 100.1, 2}, {0.3, 0.2, 0.1}, {3238.3, 3173.5, 64.8}, {0.0003, 0.0002, 0.0001},
+		{1.749946597954731e-07, 1.6881282654905377e-07, 6.18183324641933e-09}, // no decimals of a dozen digits
 		{1e9, 999999999.95, 0.05}, {7, 7, 0}, {math.Nextafter(1, 2), 1, math.Nextafter(1, 2) - 1}, {5e-324, 1e-323, 5e-324},
 	} {
 		if got := number.Apart(c[0], c[1]); got != c[2] {
 			t.Errorf("%v and %v are %v apart, not %v", c[0], c[1], c[2], got)
+		}
+	}
+}
+
+// TestApartIsNear: no difference is off by more than the noise of its terms.
+func TestApartIsNear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100000 {
+		a := math.Pow(10, 24*rng.Float64()-12)
+		b := a * (1 + 0.1*rng.Float64())
+		if rng.IntN(2) == 0 { // on a tick, as most prices are
+			a, b = math.Round(a*100)/100+1, math.Round(b*100)/100+1
+		}
+		if got, unit := number.Apart(a, b), math.Nextafter(b, math.Inf(1))-b; math.Abs(got-(b-a)) > 2*unit || (got == 0) != (a == b) {
+			t.Fatalf("%v and %v are %v apart, not %v", a, b, b-a, got)
 		}
 	}
 }
