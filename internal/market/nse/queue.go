@@ -224,9 +224,10 @@ func askAgain(err error, after time.Duration) error {
 }
 
 // complain logs that a day could not be had; of an outage once, not for each of
-// the days that wait for its end.
+// the days that wait for its end, and of none that Close gave up.
 func (q *queue) complain(d date, err error) {
 	switch {
+	case q.ctx.Err() != nil:
 	case !isOutage(err):
 		q.log.Warn("a daily file of NSE could not be had", "date", d.String(), "err", err)
 	case !q.outage:

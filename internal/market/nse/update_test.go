@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -101,7 +102,8 @@ func TestUpdateCountsWhatIsMissing(t *testing.T) {
 // An Update that is interrupted leaves whole files, and the next one goes on.
 func TestUpdateIsInterrupted(t *testing.T) {
 	e := exchange(t, nsetest.Config{Symbols: 20, Sessions: nsetest.Weekdays(30, friday)})
-	p, cfg := downloads(t, e, func(c *nse.Config) { c.History = 30 })
+	var logged bytes.Buffer
+	p, cfg := downloads(t, e, func(c *nse.Config) { c.History, c.Logger = 30, slog.New(slog.NewTextHandler(&logged, nil)) })
 	ctx, cancel := context.WithCancel(t.Context())
 	if _, err := p.Update(ctx, nse.Span{}, func(f nse.Filling) {
 		if f.Done() == 5 {
@@ -114,6 +116,9 @@ func TestUpdateIsInterrupted(t *testing.T) {
 	before := len(files(t, cfg.Dir))
 	if before < 5 {
 		t.Errorf("%d files", before)
+	}
+	if logged.Len() > 0 {
+		t.Errorf("days that were given up are told of as failures:\n%s", logged.String())
 	}
 	again, _ := downloads(t, e, func(c *nse.Config) { c.Dir, c.History = cfg.Dir, 30 })
 	if got, err := again.Update(t.Context(), nse.Span{}, nil); err != nil || got.There != before || got.Fetched != 30-before {
