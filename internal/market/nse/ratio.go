@@ -23,12 +23,12 @@ const (
 	// actionLog is how far from an action's ratio the exchange's may be: a
 	// dividend of the same day may be in it.
 	actionLog = 0.02
-	// openLog is how far the open may be from an action's ratio where the
-	// exchange's previous close does not say, and holeLog how far where sessions
-	// are missing before the day: 20 % are the most that the exchange lets a price
-	// move before it opens.
-	openLog = 0.223 // a factor of 1.25
-	holeLog = 0.405 // a factor of 1.5
+	// openMove is how far the open may be from what an action's ratio makes of the
+	// close, as a part of that, where the exchange's previous close does not say:
+	// 20 % are the most that the exchange lets a price move before it opens.
+	// holeLog is how far it may be where sessions are missing before the day.
+	openMove = 0.20
+	holeLog  = 0.405 // a factor of 1.5
 	// stepLog is the step beyond which only a line with a ratio explains it, be it
 	// of the previous close or of the open and the close: no demerger that is left
 	// in the prices excuses it.
@@ -73,22 +73,36 @@ func (s step) agrees(factor float64) bool {
 	if !s.silent() {
 		return math.Abs(math.Log(s.prev*factor/s.close)) <= actionLog+slack(s.prev)
 	}
-	near := openLog
+	return s.opens(factor) && math.Abs(math.Log(s.open*factor/s.close)) < math.Abs(math.Log(s.open/s.close))
+}
+
+// opens reports whether a session may open where this one did, if an action has
+// this factor.
+func (s step) opens(factor float64) bool {
+	by, rounding := s.open*factor/s.close, slack(s.open)
 	if s.holes > 0 {
-		near = holeLog
+		return math.Abs(math.Log(by)) <= holeLog
 	}
-	with, without := math.Abs(math.Log(s.open*factor/s.close)), math.Abs(math.Log(s.open/s.close))
-	return with <= near && with < without
+	return by >= (1-openMove)*(1-rounding) && by <= (1+openMove)*(1+rounding)
+}
+
+// nearer is the plain ratio that is nearer to the open than an action's factor,
+// and than no action at all, if there is one. It is 0:0 where the previous close
+// speaks, and where the factor leaves no more than plainLog.
+func (s step) nearer(factor float64) ratio {
+	by := math.Log(s.close / s.open)
+	left := math.Abs(by - math.Log(factor))
+	if !s.silent() || left <= plainLog {
+		return ratio{}
+	}
+	// The hair less is for the factor that is a plain ratio itself.
+	return plainRatio(by, math.Min(left, math.Abs(by))*(1-1e-9))
 }
 
 // bears reports whether the prices do not speak against a small action: the
 // previous close is silent, and with it the open is where a session may open.
 func (s step) bears(factor float64) bool {
-	near := openLog
-	if s.holes > 0 {
-		near = holeLog
-	}
-	return s.silent() && math.Abs(math.Log(factor)) <= oddLog && math.Abs(math.Log(s.open*factor/s.close)) <= near
+	return s.silent() && math.Abs(math.Log(factor)) <= oddLog && s.opens(factor)
 }
 
 // pays reports whether a dividend is what the previous close lacks of the close
@@ -106,6 +120,17 @@ type suspicion struct {
 	// factor is the quotient of prices after and before as the exchange's
 	// previous close has it; 0 where only the open shows the step.
 	factor float64
+}
+
+// doubt says of actions that only the open bears out that a plain ratio is
+// nearer to it, or nothing.
+func (s step) doubt(what string, factor float64) string {
+	r := s.nearer(factor)
+	if r.den == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s leaves a step of %+.0f %% from the close of %g to the open of %g, and the exchange's previous close does not confirm it; %s is nearer: look it up",
+		what, 100*(s.open*factor/s.close-1), s.close, s.open, r)
 }
 
 // suspect says whether something happened between the bars that needs a line:

@@ -121,16 +121,23 @@ func (w *walk) check(i int, here []action) (judgement, error) {
 		}
 	}
 	if said {
-		if factor.num == factor.den || s.agrees(factor.float()) {
+		if factor.num == factor.den {
 			return judgement{}, nil
 		}
 		what := fmt.Sprintf("%s on %s", strings.Join(texts, " and "), here[0].ex)
+		if s.agrees(factor.float()) {
+			return judgement{warning: s.doubt(here[0].where+": "+what, factor.float())}, nil
+		}
 		if own && s.bears(factor.float()) {
 			return judgement{notes: []string{what + ": the prices neither confirm nor contradict it"}}, nil
 		}
+		near := ""
+		if r := s.nearer(factor.float()); r.den > 0 {
+			near = fmt.Sprintf(", to which %s is nearer", r)
+		}
 		return judgement{}, badData(w.ticker, here[0].where, fmt.Errorf(
-			"%s contradicts the prices: a close of %g, then a previous close of %g and an open of %g; correct the line, or say otherwise in actions.csv",
-			what, s.close, s.prev, s.open))
+			"%s contradicts the prices: a close of %g, then a previous close of %g and an open of %g%s; correct the line, or say otherwise in actions.csv",
+			what, s.close, s.prev, s.open, near))
 	}
 	explained := paid.explain(s)
 	if sign, found := s.suspect(left, explained != nil); found {

@@ -156,6 +156,48 @@ func TestSmallBonusesByTheUsersWord(t *testing.T) {
 	wantFault(t, err, market.CodeBadData, "CF-CA-1.csv:2", "contradicts the prices")
 }
 
+// A line that only the open can bear out may be of the wrong ratio: it is told of
+// where a plain one is nearer, and refused where the exchange lets no price open.
+func TestLinesOfTheWrongRatio(t *testing.T) {
+	for _, test := range []struct {
+		line  string
+		price float64
+		want  string // of the warning, or of the error that begins with !
+	}{
+		{"split,4:1", 20.1, "actions.csv:2: split 4:1 on 2024-07-10 leaves a step of -20 % from the close of 100 to the open of 20.1, and the exchange's previous close does not confirm it; 5:1 is nearer: look it up"},
+		{"split,5:1", 23.5, "5:1 on 2024-07-10 leaves a step of +18 % from the close of 100 to the open of 23.5, and the exchange's previous close does not confirm it; 4:1 is nearer: look it up"},
+		{"bonus,1:2", 54, "bonus 1:2 on 2024-07-10 leaves a step of -19 % from the close of 100 to the open of 54, and the exchange's previous close does not confirm it; 2:1 is nearer: look it up"},
+		{"split,5:1", 20.1, ""},
+		{"split,5:1", 18.2, ""}, // a fall of 9 %
+		{"bonus,3:7", 68, ""},   // 10:7 and a fall of 3 %, though 3:2 is nearer
+		{"bonus,1:4", 92, ""},
+		{"split,4:1", 31, "!split 4:1 on 2024-07-10 contradicts the prices: a close of 100, then a previous close of 100 and an open of 31, to which 3:1 is nearer"},
+		{"split,5:1", 24.5, "!an open of 24.5, to which 4:1 is nearer"},
+		{"split,5:1", 15.9, "!an open of 15.9, to which 15:2 is nearer"},
+		{"split,10:1", 20, "!an open of 20, to which 5:1 is nearer"},
+		{"split,5:1", 100, "!an open of 100;"},
+		{"bonus,1:1", 60.1, "!an open of 60.1, to which 3:2 is nearer"},
+	} {
+		dir, _ := crossing(t, test.price, 100)
+		nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte("symbol,ex_date,kind,ratio\nX,2024-07-10,"+test.line+"\n"))
+		series, err := open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 9)
+		if want, refused := strings.CutPrefix(test.want, "!"); refused {
+			wantFault(t, err, market.CodeBadData, "actions.csv:2", want)
+			continue
+		}
+		told := slices.IndexFunc(series.Warnings, func(w string) bool { return strings.Contains(w, "does not confirm it") })
+		if err != nil || (told >= 0) != (test.want != "") || told >= 0 && !strings.Contains(series.Warnings[told], test.want) {
+			t.Errorf("%+v: %q, %v", test, series.Warnings, err)
+		}
+	}
+	// What the previous close bears out is not asked of the open.
+	dir, _ := crossing(t, 20.1, 25)
+	nsetest.Write(t, filepath.Join(dir, "actions.csv"), []byte("symbol,ex_date,kind,ratio\nX,2024-07-10,split,4:1\n"))
+	if series, err := open(t, nse.Config{Dir: dir}).Daily(t.Context(), "X.NS", 9); err != nil || slices.ContainsFunc(series.Warnings, func(w string) bool { return strings.Contains(w, "nearer") }) {
+		t.Errorf("%q, %v", series.Warnings, err)
+	}
+}
+
 // Splits whose ex-date has no file show in the open and the close after it.
 func TestSmallerStepsAcrossHoles(t *testing.T) {
 	for _, test := range []struct {
