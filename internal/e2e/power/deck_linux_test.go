@@ -1,0 +1,110 @@
+package power_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
+	"github.com/tapedeck/tapedeck/internal/natsd"
+	"github.com/tapedeck/tapedeck/internal/stream"
+)
+
+// readyTime is how long `tapedeck up` may take to become ready on a machine
+// that runs many tests at once.
+const readyTime = 30 * time.Second
+
+// build builds the program, with flags of the go command before its package.
+func build(t *testing.T, name string, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(scratch, name)
+	if _, err := os.Stat(path); err == nil {
+		return path // by a test before
+	}
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "./cmd/tapedeck")...)
+	cmd.Dir = filepath.Join("..", "..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the program: %v\n%s", err, out)
+	}
+	return path
+}
+
+// A deck is `tapedeck up` on a disk of its own.
+type deck struct {
+	t      *testing.T
+	path   string // of the program
+	disk   *disk
+	data   string // the data directory
+	base   string
+	client *client.Client
+	up     *processes.Program
+}
+
+// newDeck starts `tapedeck up` on a new disk and waits until it is ready.
+func newDeck(t *testing.T, path string, size int64) *deck {
+	t.Helper()
+	d := &deck{t: t, path: path, disk: newDisk(t, size)}
+	d.data = filepath.Join(d.disk.dir, "data")
+	address := processes.FreeAddress(t)
+	d.base = "http://" + address
+	var err error
+	if d.client, err = client.New(d.base); err != nil {
+		t.Fatal(err)
+	}
+	d.up = processes.Start(t, "up", path, nil, "up", "--market", "synthetic", "--data", d.data, "--http", address)
+	d.ready()
+	return d
+}
+
+// ready waits until /readyz says so.
+func (d *deck) ready() {
+	d.t.Helper()
+	processes.Until(d.t, readyTime, "the api to be ready", func() error {
+		if !d.up.Running() {
+			d.t.Fatalf("it has ended by itself:\n%s", tail(d.up.Logs()))
+		}
+		response, err := http.Get(d.base + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return errors.New(response.Status)
+		}
+		return nil
+	})
+}
+
+func tail(log string) string { return log[max(0, len(log)-processes.ShownLog):] }
+
+// tape is a connection to the running server that may read the whole tape.
+func (d *deck) tape() (*nats.Conn, *stream.TapeClient) {
+	d.t.Helper()
+	password, err := natsd.Password(d.data, stream.RoleAPI)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	nc, err := stream.Connect(stream.ConnectConfig{InProcess: natsd.Dial(d.data), Role: stream.RoleAPI, Password: password})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return nc, stream.NewTape(js, nil)
+}
+
+// within is a context for one look.
+func (d *deck) within(limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(d.t.Context(), limit)
+}

@@ -1,0 +1,159 @@
+package power_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+
+	"github.com/tapedeck/tapedeck/internal/client"
+)
+
+const (
+	// submitters is how many clients submit one job after the other.
+	submitters = 4
+	// mostTickers is the most tickers of a job of the load.
+	mostTickers = 12
+)
+
+// An outcome is one as it was told.
+type outcome struct {
+	Status string `json:"status"`
+	Seq    uint64 `json:"seq"`
+}
+
+// A place is one ticker of a job.
+type place struct {
+	JobID  string `json:"job_id"`
+	Ticker string `json:"ticker"`
+}
+
+// A request is a submission under its key.
+type request struct {
+	key     string
+	tickers []string
+}
+
+// A ledger is what users were told: what must be so for ever.
+type ledger struct {
+	mu      sync.Mutex // guards all below
+	next    int        // number of the next request
+	jobs    map[string]request
+	told    map[place]outcome
+	results map[place]client.Result
+	unknown []request // without an answer
+	errs    []error   // contradictions
+}
+
+func newLedger() *ledger {
+	return &ledger{jobs: map[string]request{}, told: map[place]outcome{}, results: map[place]client.Result{}}
+}
+
+// request makes up a submission.
+func (l *ledger) request(random *rand.Rand) request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next++
+	r := request{key: fmt.Sprint("request-", l.next)}
+	for i := range 1 + random.IntN(mostTickers) {
+		r.tickers = append(r.tickers, fmt.Sprintf("P%d-%d", l.next, i))
+	}
+	return r
+}
+
+// answered keeps what a submission was answered.
+func (l *ledger) answered(r request, accepted client.Accepted, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.unknown = append(l.unknown, r)
+		return
+	}
+	l.jobs[accepted.JobID] = r
+}
+
+// hear keeps an outcome that was told, and notes when it was told otherwise before.
+func (l *ledger) hear(at place, told outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before, ok := l.told[at]; ok && before != told {
+		l.errs = append(l.errs, fmt.Errorf("the outcome of %+v was told as %+v, then as %+v", at, before, told))
+	}
+	l.told[at] = told
+}
+
+func (l *ledger) read(result client.Result) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.results[place{result.JobID, result.Ticker}] = result
+}
+
+// jobsSoFar is a copy of the accepted jobs.
+func (l *ledger) jobsSoFar() map[string]request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.jobs)
+}
+
+// A load is users at work until they are stopped.
+type load struct {
+	stop context.CancelFunc
+	work sync.WaitGroup
+}
+
+// startLoad lets users submit, follow all events and read results.
+func startLoad(d *deck, l *ledger, seed uint64) *load {
+	ctx, cancel := context.WithCancel(d.t.Context())
+	loaded := &load{stop: cancel}
+	for i := range submitters {
+		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		loaded.work.Go(func() {
+			for ctx.Err() == nil {
+				r := l.request(random)
+				accepted, err := d.client.Submit(ctx, client.Submission{Tickers: r.tickers}, r.key)
+				l.answered(r, accepted, err)
+			}
+		})
+	}
+	loaded.work.Go(func() {
+		d.client.Follow(ctx, "", func(event client.Event) bool { //nolint:errcheck // it ends with ctx
+			var ticker struct {
+				place
+				outcome
+			}
+			if event.Name == "ticker" && json.Unmarshal(event.Data, &ticker) == nil {
+				l.hear(ticker.place, ticker.outcome)
+			}
+			return true
+		})
+	})
+	loaded.work.Go(func() {
+		for ctx.Err() == nil {
+			readSome(ctx, d.client, l)
+		}
+	})
+	return loaded
+}
+
+// readSome reads the results of one job, whichever comes first.
+func readSome(ctx context.Context, c *client.Client, l *ledger) {
+	for id := range l.jobsSoFar() {
+		page, err := c.Results(ctx, id, url.Values{"limit": {"1000"}})
+		if err != nil {
+			return
+		}
+		for _, result := range page.Items {
+			l.read(result)
+		}
+		return
+	}
+}
+
+// end stops the users.
+func (l *load) end() {
+	l.stop()
+	l.work.Wait()
+}

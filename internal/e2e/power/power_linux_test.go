@@ -1,0 +1,286 @@
+package power_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
+	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/dsn"
+)
+
+var (
+	cuts = flag.Int("cuts", 3, "how many power cuts")
+	seed = flag.Uint64("seed", 1, "varies the load and the moments of the cuts")
+)
+
+const (
+	// diskSize has room for the cuts of one disk.
+	diskSize = 512 << 20
+	// cutsPerDisk is how many cuts a disk sees before a new one takes its place.
+	cutsPerDisk = 5
+	// longestLife is the most time from the first job to a cut: before and
+	// after ext4 and the programs have written things out by themselves.
+	longestLife = 1500 * time.Millisecond
+	// endTime is how long jobs may take to end after a cut: what an analyzer
+	// had in hand comes again after 30 s.
+	endTime = 45 * time.Second
+)
+
+// TestPower cuts the power at random moments under load: everything that was
+// acknowledged is there afterwards, unchanged, every job ends, and the tables
+// are what the tape says.
+func TestPower(t *testing.T) {
+	needDisks(t)
+	program := build(t, "tapedeck")
+	random := rand.New(rand.NewPCG(*seed, 0))
+	var accepted, told int
+	for done := 0; done < *cuts; {
+		n := min(cutsPerDisk, *cuts-done)
+		done += n
+		l := newLedger()
+		t.Run(fmt.Sprintf("cut%d", done), func(t *testing.T) { life(t, program, l, n, random) })
+		accepted, told = accepted+len(l.jobs), told+len(l.told)
+		if t.Failed() {
+			t.Fatalf("with -seed %d", *seed)
+		}
+	}
+	t.Logf("%d cuts, seed %d: %d jobs acknowledged, %d outcomes told, none lost or changed", *cuts, *seed, accepted, told)
+}
+
+// life is that of one disk.
+func life(t *testing.T, program string, l *ledger, n int, random *rand.Rand) {
+	d := newDeck(t, program, diskSize)
+	for range n {
+		d.cut(l, random)
+	}
+	begin := time.Now()
+	d.allEnd(l)
+	t.Logf("%d jobs ended within %v of the last start", len(l.jobs), time.Since(begin).Round(time.Millisecond))
+	d.compare(l)
+	d.oneOutcomeEach(l)
+	d.verify()
+	d.up.Stop()
+}
+
+// cut lets users work, cuts the power, and starts again.
+func (d *deck) cut(l *ledger, random *rand.Rand) {
+	d.t.Helper()
+	users := startLoad(d, l, random.Uint64())
+	time.Sleep(time.Duration(random.Int64N(int64(longestLife)))) // a moment by chance, not a wait for something
+	d.disk.cut()
+	d.up.Kill()
+	users.end()
+	d.disk.unmount()
+	d.disk.mount()
+	position := d.recorded()
+	d.up.Start()
+	d.ready()
+	d.notAhead(position)
+	d.present(l)
+}
+
+// recorded reads the checkpoint as the cut left it, from a copy, so that it is
+// tapedeck that finds the database in its state.
+func (d *deck) recorded() store.Position {
+	d.t.Helper()
+	dir := d.t.TempDir()
+	files, err := filepath.Glob(filepath.Join(d.data, "tapedeck.db*"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, file := range files {
+		copyFile(d.t, file, filepath.Join(dir, filepath.Base(file)))
+	}
+	ctx, cancel := d.within(readyTime)
+	defer cancel()
+	reader, err := dsn.OpenReader("sqlite:"+filepath.Join(dir, "tapedeck.db"), dsn.Options{})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer reader.Close()
+	position, err := reader.Position(ctx)
+	if err != nil && !errors.Is(err, store.ErrNoDatabase) && !errors.Is(err, store.ErrSchema) {
+		d.t.Errorf("the database after a cut: %v", err)
+	}
+	return position
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	if info, err := os.Lstat(from); err != nil || info.Mode()&os.ModeSymlink != 0 {
+		target, err := os.Readlink(from)
+		if err == nil {
+			err = os.Symlink(target, to)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	source, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	target, err := os.Create(to)
+	if err == nil {
+		_, err = io.Copy(target, source)
+		err = errors.Join(err, target.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// notAhead holds that what was recorded is on the tape.
+func (d *deck) notAhead(position store.Position) {
+	d.t.Helper()
+	if position.Seq == 0 {
+		return
+	}
+	ctx, cancel := d.within(readyTime)
+	defer cancel()
+	nc, tape := d.tape()
+	defer nc.Close()
+	state, err := tape.State(ctx)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if state.Last < position.Seq {
+		d.t.Errorf("recorded to %d, the tape ends at %d", position.Seq, state.Last)
+		return
+	}
+	message, err := tape.At(ctx, position.Seq)
+	if err != nil || message.Anchor() != position.Anchor {
+		d.t.Errorf("recorded to %d, %q; the tape has %q there, %v", position.Seq, position.Anchor, message.Anchor(), err)
+	}
+}
+
+// present holds that every acknowledged job is there at once, and sends what
+// had no answer again.
+func (d *deck) present(l *ledger) {
+	d.t.Helper()
+	ctx, cancel := d.within(readyTime)
+	defer cancel()
+	for id, r := range l.jobsSoFar() {
+		if job, err := d.client.Job(ctx, id); err != nil || job.Total != len(r.tickers) {
+			d.t.Errorf("job %s of %d tickers was acknowledged; now it reads %+v, %v", id, len(r.tickers), job, err)
+		}
+	}
+	again := l.unknown
+	l.unknown = nil
+	for _, r := range again {
+		accepted, err := d.client.Submit(ctx, client.Submission{Tickers: r.tickers}, r.key)
+		if err != nil {
+			d.t.Errorf("submitting again what had no answer: %v", err)
+		}
+		l.answered(r, accepted, err)
+	}
+}
+
+// allEnd waits until all jobs have ended.
+func (d *deck) allEnd(l *ledger) {
+	d.t.Helper()
+	for id := range l.jobsSoFar() {
+		processes.Until(d.t, endTime, "job "+id+" to end", func() error {
+			job, err := d.client.Job(d.t.Context(), id)
+			if err == nil && !job.Status.Ended() {
+				err = fmt.Errorf("%s, %d of %d pending, as of %d", job.Status, job.Pending, job.Total, job.AsOfSeq)
+			}
+			if err == nil && job.Status != events.StatusCompleted {
+				d.t.Errorf("job %s ended as %+v", id, job)
+			}
+			return err
+		})
+	}
+}
+
+// compare holds that what was told and read before is so now.
+func (d *deck) compare(l *ledger) {
+	d.t.Helper()
+	for _, err := range l.errs {
+		d.t.Error(err)
+	}
+	now := map[place]outcome{}
+	results := map[place]client.Result{}
+	for id := range l.jobs {
+		all(d, func(ctx context.Context, query url.Values) (client.Page[client.Detail], error) {
+			return d.client.Details(ctx, id, query)
+		}, func(detail client.Detail) { now[place{id, detail.Ticker}] = outcome{detail.Status, detail.Seq} })
+		all(d, func(ctx context.Context, query url.Values) (client.Page[client.Result], error) {
+			return d.client.Results(ctx, id, query)
+		}, func(result client.Result) { results[place{id, result.Ticker}] = result })
+	}
+	for at, told := range l.told {
+		if now[at] != told && l.jobs[at.JobID].key != "" { // told of a job whose answer did not come back: see present
+			d.t.Errorf("the outcome of %+v was told as %+v, now it is %+v", at, told, now[at])
+		}
+	}
+	for at, read := range l.results {
+		if diff := cmp.Diff(read, results[at]); diff != "" {
+			d.t.Errorf("the result of %+v (-before +now):\n%s", at, diff)
+		}
+	}
+}
+
+func all[T any](d *deck, page func(context.Context, url.Values) (client.Page[T], error), take func(T)) {
+	d.t.Helper()
+	err := client.All(d.t.Context(), url.Values{"limit": {"1000"}}, page, func(item T) bool {
+		take(item)
+		return true
+	})
+	if err != nil {
+		d.t.Fatalf("reading a list: %v", err)
+	}
+}
+
+// oneOutcomeEach holds that the tape has one outcome for each ticker of each
+// acknowledged job, and each of them where it was told.
+func (d *deck) oneOutcomeEach(l *ledger) {
+	d.t.Helper()
+	ctx, cancel := d.within(time.Minute)
+	defer cancel()
+	nc, _ := d.tape()
+	defer nc.Close()
+	outcomes := map[place]int{}
+	err := events.Replay(ctx, nc, events.ReplayConfig{}, func(recorded events.Recorded) error {
+		switch data := recorded.Data.(type) {
+		case *events.TickerAnalyzed:
+			outcomes[place{data.JobID, data.Ticker}]++
+		case *events.TickerFailed:
+			outcomes[place{data.JobID, data.Ticker}]++
+		}
+		return nil
+	})
+	if err != nil {
+		d.t.Fatalf("reading the tape: %v", err)
+	}
+	for id, r := range l.jobs {
+		for _, ticker := range r.tickers {
+			if n := outcomes[place{id, ticker}]; n != 1 {
+				d.t.Errorf("%s of job %s has %d outcomes on the tape", ticker, id, n)
+			}
+		}
+	}
+}
+
+// verify holds that the tables are what the tape says.
+func (d *deck) verify() {
+	d.t.Helper()
+	out, _ := processes.Command(d.t, 0, d.path, nil, "verify", "--data", d.data)
+	d.t.Logf("verify: %s", out)
+}
