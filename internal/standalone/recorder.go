@@ -21,7 +21,7 @@ func (d *Deck) recorder() ([]daemon.Part, error) {
 	}
 	tape := stream.NewTape(js, d.log)
 	record := recorder.New(recorder.Config{
-		Log: d.log, Store: d.writer, Reading: d.reading, Tape: recorder.OnStream(tape), Owner: "recorder-" + uuid.NewString(),
+		Log: d.log, Store: d.writer, Reading: d.reading, Tape: recorder.OnStream(tape), Owner: d.owner(),
 	})
 	reconcile := reconciler.New(reconciler.Config{
 		Log: d.log, Backlog: d.reading, Tape: tape, Work: stream.NewWork(js, d.log), Interval: d.cfg.ReconcileEvery,
@@ -34,4 +34,15 @@ func (d *Deck) recorder() ([]daemon.Part, error) {
 		}},
 		{Name: "recorder", Run: record.Run},
 	}, nil
+}
+
+// owner is the name that the lease is held in. Where tape and database are both
+// the data directory's own, the server's lock on it lets no second process in:
+// then it is always the same name, so that a process that comes after a crash
+// has the lease at once and does not wait until it has run out.
+func (d *Deck) owner() string {
+	if d.server != nil && d.cfg.DatabaseURL == "" {
+		return "recorder-embedded"
+	}
+	return "recorder-" + uuid.NewString()
 }

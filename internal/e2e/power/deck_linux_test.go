@@ -68,9 +68,21 @@ func newDeck(t *testing.T, path string, size int64) *deck {
 // ready waits until /readyz says so.
 func (d *deck) ready() {
 	d.t.Helper()
+	if err := d.readyOrEnded(); err != nil {
+		d.t.Fatalf("%v:\n%s", err, tail(d.up.Logs()))
+	}
+}
+
+// errEnded says that a program has ended by itself.
+var errEnded = errors.New("it has ended by itself")
+
+// readyOrEnded waits until /readyz says so, or the program has ended: errEnded.
+func (d *deck) readyOrEnded() (err error) {
+	d.t.Helper()
 	processes.Until(d.t, readyTime, "the api to be ready", func() error {
 		if !d.up.Running() {
-			d.t.Fatalf("it has ended by itself:\n%s", tail(d.up.Logs()))
+			err = errEnded
+			return nil
 		}
 		response, err := http.Get(d.base + "/readyz")
 		if err != nil {
@@ -82,6 +94,7 @@ func (d *deck) ready() {
 		}
 		return nil
 	})
+	return err
 }
 
 func tail(log string) string { return log[max(0, len(log)-processes.ShownLog):] }

@@ -16,7 +16,7 @@ const (
 	// submitters is how many clients submit one job after the other.
 	submitters = 4
 	// mostTickers is the most tickers of a job of the load.
-	mostTickers = 12
+	mostTickers = 20
 )
 
 // An outcome is one as it was told.
@@ -104,52 +104,75 @@ type load struct {
 	work sync.WaitGroup
 }
 
-// startLoad lets users submit, follow all events and read results.
+// startLoad lets users submit, follow and read.
 func startLoad(d *deck, l *ledger, seed uint64) *load {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	loaded := &load{stop: cancel}
 	for i := range submitters {
-		random := rand.New(rand.NewPCG(seed, uint64(i)))
-		loaded.work.Go(func() {
-			for ctx.Err() == nil {
-				r := l.request(random)
-				accepted, err := d.client.Submit(ctx, client.Submission{Tickers: r.tickers}, r.key)
-				l.answered(r, accepted, err)
-			}
-		})
+		u := user{client: d.client, ledger: l, random: rand.New(rand.NewPCG(seed, uint64(i))), hasty: i == 0}
+		loaded.work.Go(func() { u.submit(ctx) })
 	}
-	loaded.work.Go(func() {
-		d.client.Follow(ctx, "", func(event client.Event) bool { //nolint:errcheck // it ends with ctx
-			var ticker struct {
-				place
-				outcome
-			}
-			if event.Name == "ticker" && json.Unmarshal(event.Data, &ticker) == nil {
-				l.hear(ticker.place, ticker.outcome)
-			}
-			return true
-		})
-	})
+	u := user{client: d.client, ledger: l}
+	loaded.work.Go(func() { d.client.Follow(ctx, "", u.hear) }) //nolint:errcheck // it ends with ctx
 	loaded.work.Go(func() {
 		for ctx.Err() == nil {
-			readSome(ctx, d.client, l)
+			u.read(ctx)
 		}
 	})
 	return loaded
 }
 
-// readSome reads the results of one job, whichever comes first.
-func readSome(ctx context.Context, c *client.Client, l *ledger) {
-	for id := range l.jobsSoFar() {
-		page, err := c.Results(ctx, id, url.Values{"limit": {"1000"}})
+// A user is one client.
+type user struct {
+	client *client.Client
+	ledger *ledger
+	random *rand.Rand
+	hasty  bool // does not wait for the end of a job before the next
+}
+
+// submit submits one job after the other.
+func (u user) submit(ctx context.Context) {
+	for ctx.Err() == nil {
+		r := u.ledger.request(u.random)
+		accepted, err := u.client.Submit(ctx, client.Submission{Tickers: r.tickers}, r.key)
+		u.ledger.answered(r, accepted, err)
+		if err == nil && !u.hasty {
+			u.client.Follow(ctx, accepted.JobID, u.hear) //nolint:errcheck // it ends with ctx
+		}
+	}
+}
+
+// hear takes in what a stream tells.
+func (u user) hear(event client.Event) bool {
+	var ticker struct {
+		place
+		outcome
+	}
+	if event.Name == "ticker" && json.Unmarshal(event.Data, &ticker) == nil {
+		u.ledger.hear(ticker.place, ticker.outcome)
+	}
+	return true
+}
+
+// read reads the results of one job, whichever comes first.
+func (u user) read(ctx context.Context) {
+	for id := range u.ledger.jobsSoFar() {
+		page, err := u.client.Results(ctx, id, url.Values{"limit": {"1000"}})
 		if err != nil {
 			return
 		}
 		for _, result := range page.Items {
-			l.read(result)
+			u.ledger.read(result)
 		}
 		return
 	}
+}
+
+// heard is how many outcomes have been told.
+func (l *ledger) heard() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.told)
 }
 
 // end stops the users.
