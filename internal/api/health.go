@@ -49,7 +49,7 @@ func (s *Server) getReady(c *fiber.Ctx) error {
 	if tapeErr != nil || databaseErr != nil {
 		lag = check{"recorder_lag", checkWarn, "unknown"}
 	}
-	checks := []check{nats, tape, database, lag, s.syncCheck()}
+	checks := []check{nats, tape, s.storingCheck(), database, lag, s.syncCheck()}
 	status := http.StatusOK
 	answer := checkOK
 	for _, one := range checks {

@@ -82,11 +82,15 @@ func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
 	if err != nil {
 		return accepted{}, notSubmitted().because(fmt.Errorf("reading the tape's state: %w", err))
 	}
+	refused := tapeFull()
+	if err := s.notStoring(); err != nil {
+		full, refused = true, diskFull().because(err)
+	}
 	if full {
 		if a, err := s.replay(ctx, job); err == nil { // it was accepted while there was room
 			return a, nil
 		}
-		return accepted{}, tapeFull()
+		return accepted{}, refused
 	}
 	a, err := s.publish(ctx, job, key != "")
 	a.warning = sub.warning
@@ -99,6 +103,7 @@ func (s *Server) publish(ctx context.Context, job *events.JobQueued, keyed bool)
 	seq, err := s.config.Tape.Publish(ctx, events.New(source, s.config.Clock(), job))
 	switch {
 	case err == nil:
+		s.unanswered.set(time.Time{})
 		s.log.Info("job queued", "job_id", job.JobID, "total", len(job.Tickers), "seq", seq, "origin", job.Origin)
 		return accepted{job: job, seq: seq}, nil
 	case errors.Is(err, stream.ErrExists):
@@ -108,6 +113,7 @@ func (s *Server) publish(ctx context.Context, job *events.JobQueued, keyed bool)
 		}
 		return a, err
 	case errors.Is(err, stream.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		s.noAnswer()
 		return accepted{}, unknownOutcome(job.JobID, keyed).because(err)
 	case errors.Is(err, stream.ErrTooLarge):
 		return accepted{}, problem(http.StatusRequestEntityTooLarge, "job_too_large", "the job is too large for the tape; make it two jobs").because(err)

@@ -122,6 +122,15 @@ const (
 	backtestBytes = 52 << 10
 	// retryAfterFull, in seconds: somebody has to raise the limit.
 	retryAfterFull = 60
+	// retryAfterDisk, in seconds: the embedded server goes on by itself some
+	// seconds after somebody made room.
+	retryAfterDisk = 10
+	// unansweredAge is how long a job without an answer keeps the api from being
+	// ready: after it a balancer sends the next one, which shows how things stand.
+	unansweredAge = time.Minute
+	// awayTimeout is for a question to a server that has just not answered: it
+	// is near, and a client waits.
+	awayTimeout = 500 * time.Millisecond
 	// retryAfterFetch, in seconds: a failed fetch is not repeated before.
 	retryAfterFetch = 120
 	// retryAfterBusy, in seconds: leadership changes and restarts take that long.

@@ -71,6 +71,10 @@ type Config struct {
 	// ("always" is the one that keeps acknowledged jobs on power failure);
 	// shown by /readyz. Empty: unknown.
 	SyncProfile string
+	// Storing says why nothing should be given to the tape to store now (its
+	// server's disk is full, or nearly); then new jobs are refused. It answers at
+	// once. Nil: it is not known, as of an external server.
+	Storing func() error
 	// Metrics is where the server's metrics are registered and what /metrics
 	// shows; one server has one. Default: a registry of its own.
 	Metrics *prometheus.Registry
@@ -91,6 +95,8 @@ type Server struct {
 	fill    *tapeFill
 	pools   *pools
 	local   map[string]bool // Host names that are ours
+
+	unanswered *unanswered
 
 	base context.Context // of all requests; set by Run before it serves
 	stop chan struct{}   // closed when streams must end
@@ -126,6 +132,8 @@ func New(config Config) *Server {
 		local:   localNames(config.Hosts),
 		base:    context.Background(),
 		stop:    make(chan struct{}),
+
+		unanswered: &unanswered{now: config.Clock},
 	}
 	s.app = s.newApp()
 	config.Metrics.MustRegister(standing{s})

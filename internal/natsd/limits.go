@@ -16,4 +16,18 @@ const (
 	maxAdminBytes = 4096
 	// passwordBytes of randomness in a made-up password.
 	passwordBytes = 24
+	// watchEvery is how often Watch looks: a disk fills at a gigabyte a second at
+	// most, and a client waits for a second look no longer than for an answer.
+	watchEvery = time.Second
+	// ReservedBytes are what the disk must have free for new jobs: accepted ones
+	// need it to end. The outcomes of the largest job take 50 MB.
+	ReservedBytes = 64 << 20
+	// restartBytes are what the disk must have free for a restart of a server
+	// that cannot write any more: less than ReservedBytes, so that accepted jobs
+	// go on before new ones are taken.
+	restartBytes = 16 << 20
+	// firstPause and lastPause bound the doubling pauses between restarts that
+	// do not help, as when not space is missing but the disk is broken.
+	firstPause = time.Second
+	lastPause  = time.Minute
 )

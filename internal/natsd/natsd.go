@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -61,9 +62,14 @@ type Server struct {
 	paths     paths
 	passwords map[stream.Role]string
 	lock      *os.File
-	server    *server.Server
 
-	usersMu sync.Mutex // guards the files of users and configuration, and reloads
+	serverMu sync.RWMutex // guards server, which a restart changes
+	server   *server.Server
+
+	usersMu sync.Mutex // guards the files of users and configuration, reloads and restarts
+
+	trouble  atomic.Pointer[error] // what Storing says; nil: nothing
+	restarts restarts              // owned by Watch
 
 	bridge   *listener // NATS for other processes
 	admin    *listener // AddUser and RemoveUser for other processes
@@ -99,20 +105,8 @@ func (s *Server) start() error {
 	if s.passwords, err = loadPasswords(s.paths.passwords, s.cfg.Passwords); err != nil {
 		return err
 	}
-	opts, err := s.options()
-	if err != nil {
+	if err := s.run(); err != nil {
 		return err
-	}
-	if s.server, err = server.NewServer(opts); err != nil {
-		return err
-	}
-	s.server.SetLoggerV2(logger{s.cfg.Logger}, false, false, false)
-	s.server.Start()
-	if !s.server.ReadyForConnections(startTimeout) {
-		return fmt.Errorf("not ready after %s; the log says why", startTimeout)
-	}
-	if !s.server.JetStreamEnabled() {
-		return errors.New("JetStream is off; the log says why")
 	}
 	if err := writeFile(s.paths.address, []byte(s.URL())); err != nil {
 		return err
@@ -122,6 +116,42 @@ func (s *Server) start() error {
 	}
 	s.admin, err = listen(s.paths.admin, s.serveUsers)
 	return err
+}
+
+// run starts a server and returns when it takes connections.
+func (s *Server) run() error {
+	opts, err := s.options()
+	if err != nil {
+		return err
+	}
+	running, err := server.NewServer(opts)
+	if err != nil {
+		return err
+	}
+	running.SetLoggerV2(logger{s.cfg.Logger}, false, false, false)
+	s.serverMu.Lock()
+	s.server = running
+	s.serverMu.Unlock()
+	running.Start()
+	if !running.ReadyForConnections(startTimeout) {
+		return fmt.Errorf("not ready after %s; the log says why", startTimeout)
+	}
+	if !running.JetStreamEnabled() {
+		return errors.New("JetStream is off; the log says why")
+	}
+	if host, port, err := net.SplitHostPort(s.cfg.Listen); err == nil && port == "0" {
+		if taken, ok := running.Addr().(*net.TCPAddr); ok {
+			s.cfg.Listen = net.JoinHostPort(host, strconv.Itoa(taken.Port)) // a restart keeps it; nobody else reads it yet
+		}
+	}
+	return nil
+}
+
+// running is the server of now.
+func (s *Server) running() *server.Server {
+	s.serverMu.RLock()
+	defer s.serverMu.RUnlock()
+	return s.server
 }
 
 // options writes the effective configuration and reads it as the server does,
@@ -173,7 +203,7 @@ func (s *Server) reload() error {
 	if err != nil {
 		return err
 	}
-	if err := s.server.ReloadOptions(opts); err != nil {
+	if err := s.running().ReloadOptions(opts); err != nil {
 		return fmt.Errorf("reloading the NATS server: %w", err)
 	}
 	return nil
@@ -181,20 +211,20 @@ func (s *Server) reload() error {
 
 // InProcessConn opens a connection without a socket; the client still says
 // user and password.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
+func (s *Server) InProcessConn() (net.Conn, error) { return s.running().InProcessConn() }
 
 // URL is the address for TCP clients; empty without Listen.
 func (s *Server) URL() string {
 	if s.cfg.Listen == "" {
 		return ""
 	}
-	return s.server.ClientURL()
+	return s.running().ClientURL()
 }
 
 // SyncAlways reports whether an acknowledged message is on the disk, fsynced,
 // so that a power failure cannot take it.
 func (s *Server) SyncAlways() bool {
-	config := s.server.JetStreamConfig()
+	config := s.running().JetStreamConfig()
 	return config != nil && config.SyncAlways
 }
 
@@ -207,13 +237,18 @@ func (s *Server) Shutdown() {
 	s.shutdown.Do(func() {
 		s.admin.close()
 		s.bridge.close()
-		if s.server != nil {
-			s.server.Shutdown()
-			s.server.WaitForShutdown()
-		}
+		end(s.running())
 		_ = os.Remove(s.paths.address) // a stale one misleads nobody: Address is asked of a running server
 		unlockFile(s.lock)
 	})
+}
+
+// end ends a server, if there is one, and returns when all is on disk.
+func end(running *server.Server) {
+	if running != nil {
+		running.Shutdown()
+		running.WaitForShutdown()
+	}
 }
 
 // Address is where programs outside reach the server that another process runs

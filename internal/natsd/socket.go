@@ -155,7 +155,7 @@ func (l *listener) close() {
 
 // serveNATS carries bytes between a client in another process and the server.
 func (s *Server) serveNATS(client net.Conn) {
-	inside, err := s.server.InProcessConn()
+	inside, err := s.InProcessConn()
 	if err != nil {
 		s.cfg.Logger.Warn("a client of the NATS socket was turned away", "err", err)
 		return

@@ -204,7 +204,11 @@ func (d *Deck) Run(ctx context.Context) error {
 		return err
 	}
 	parts := append([]daemon.Part{apiPart}, analyzerParts...)
-	return daemon.Run(ctx, append(parts, recorderParts...)...)
+	parts = append(parts, recorderParts...)
+	if d.server != nil {
+		parts = append(parts, daemon.Part{Name: "disk", Run: d.server.Watch})
+	}
+	return daemon.Run(ctx, parts...)
 }
 
 // Close ends the market, the connections, the database and the server, in this order.
@@ -243,6 +247,7 @@ func (d *Deck) api() (daemon.Part, error) {
 	}
 	if d.server != nil {
 		config.SyncProfile = "always" // nats.conf says so, and a test holds it to that
+		config.Storing = d.server.Storing
 	}
 	if d.market.Lists {
 		config.Lister = d.market.Tickers

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,9 +24,14 @@ import (
 // that runs many tests at once.
 const readyTime = 30 * time.Second
 
+// building is held by the one test that builds.
+var building sync.Mutex
+
 // build builds the program, with flags of the go command before its package.
 func build(t *testing.T, name string, flags ...string) string {
 	t.Helper()
+	building.Lock()
+	defer building.Unlock()
 	path := filepath.Join(scratch, name)
 	if _, err := os.Stat(path); err == nil {
 		return path // by a test before
@@ -49,20 +55,27 @@ type deck struct {
 	up     *processes.Program
 }
 
-// newDeck starts `tapedeck up` on a new disk and waits until it is ready.
+// newDeck starts `tapedeck up` with everything on a new disk, and waits until it
+// is ready.
 func newDeck(t *testing.T, path string, size int64) *deck {
 	t.Helper()
 	d := &deck{t: t, path: path, disk: newDisk(t, size)}
 	d.data = filepath.Join(d.disk.dir, "data")
-	address := processes.FreeAddress(t)
+	d.start()
+	return d
+}
+
+// start starts it the first time, with flags besides those that it needs.
+func (d *deck) start(flags ...string) {
+	d.t.Helper()
+	address := processes.FreeAddress(d.t)
 	d.base = "http://" + address
 	var err error
 	if d.client, err = client.New(d.base); err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	d.up = processes.Start(t, "up", path, nil, "up", "--market", "synthetic", "--data", d.data, "--http", address)
+	d.up = processes.Start(d.t, "up", d.path, nil, append([]string{"up", "--market", "synthetic", "--data", d.data, "--http", address}, flags...)...)
 	d.ready()
-	return d
 }
 
 // ready waits until /readyz says so.

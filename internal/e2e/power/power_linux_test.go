@@ -289,8 +289,8 @@ func (d *deck) oneOutcomeEach(l *ledger) {
 }
 
 // verify holds that the tables are what the tape says.
-func (d *deck) verify() {
+func (d *deck) verify(flags ...string) {
 	d.t.Helper()
-	out, _ := processes.Command(d.t, 0, d.path, nil, "verify", "--data", d.data)
+	out, _ := processes.Command(d.t, 0, d.path, nil, append([]string{"verify", "--data", d.data}, flags...)...)
 	d.t.Logf("verify: %s", out)
 }

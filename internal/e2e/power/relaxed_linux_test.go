@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
 )
 
 var relaxed = flag.Bool("relaxed", false, "show that the test sees losses, on programs that are built to lose")
@@ -99,4 +98,3 @@ func overlay(t *testing.T, changes []change) string {
 	}
 	return path
 }
-
