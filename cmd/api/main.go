@@ -21,6 +21,7 @@ import (
 type settings struct {
 	config.Log
 	config.NATS
+	config.Monitor
 	config.Database
 	config.HTTP
 	config.Symbols
@@ -63,8 +64,13 @@ func run(ctx context.Context, s settings) error {
 		return err
 	}
 	defer reading.Close()
+	tape := stream.NewTape(js, log)
+	profile, err := tape.SyncProfile(ctx, stream.Monitor{URLs: s.NATSMonitor})
+	if err != nil {
+		log.Warn("it is not known whether the tape keeps what it acknowledged", "err", err)
+	}
 	config := api.Config{
-		Logger: log, Tape: stream.NewTape(js, log), Reader: reading, Universe: s.SymbolsUniverse, Hosts: s.AllowedHosts,
+		Logger: log, Tape: tape, SyncProfile: profile, Reader: reading, Universe: s.SymbolsUniverse, Hosts: s.AllowedHosts,
 		Lister: lister(stream.NewMarketBucket(js, log)),
 	}
 	config.Universes = universe.Open(universe.Config{

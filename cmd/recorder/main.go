@@ -23,6 +23,8 @@ import (
 type settings struct {
 	config.Log
 	config.NATS
+	config.Monitor
+	config.AcceptLoss
 	config.Database
 	config.Reconcile
 	config.Health
@@ -63,6 +65,9 @@ func run(ctx context.Context, s settings) error {
 		return fmt.Errorf("migrating the database: %w", err)
 	}
 	tape := stream.NewTape(js, log)
+	if err := tape.RequireDurable(ctx, stream.Monitor{URLs: s.NATSMonitor}, s.AcceptLossOnPowerFailure); err != nil {
+		return err
+	}
 	record := recorder.New(recorder.Config{
 		Log: log, Store: database, Reading: database.Reading(), Tape: recorder.OnStream(tape), Owner: "recorder-" + uuid.NewString(),
 	})

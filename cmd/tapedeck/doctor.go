@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/config"
+	"github.com/tapedeck/tapedeck/internal/natsd"
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 	"github.com/tapedeck/tapedeck/internal/stream"
@@ -14,6 +16,7 @@ import (
 
 type doctorCmd struct {
 	tapeAccess
+	config.Monitor
 	databaseAccess
 	config.Strategies
 	JSON bool `name:"json" help:"Print JSON, an object per line."`
@@ -40,6 +43,9 @@ const (
 	// fillWarning is the fill of the tape, in percent, from which it is worth a
 	// warning: the api refuses new jobs from 80 on.
 	fillWarning = 70
+	// diskWarning is the free space from which on it is worth a warning: a run
+	// over the whole market, tape and tables, before new jobs are refused.
+	diskWarning = 512 << 20
 )
 
 // Run looks at the tape, the recorder and the database.
@@ -88,8 +94,9 @@ func (cmd doctorCmd) tape(a *app, say func(part, state, format string, args ...a
 		dir, _ := cmd.path() // it was found when c was opened
 		say("data", stateOK, "%s; --data names another directory", dir)
 		say("nats", stateOK, "embedded server, every write is synced (sync_interval: always)")
+		cmd.disk(dir, say)
 	} else {
-		say("nats", stateOK, "connected to %s; whether it syncs every write only its nats.conf says (sync_interval: always)", c.nc.ConnectedUrlRedacted())
+		cmd.external(ctx, a, c, say)
 	}
 	state, err := stream.NewTape(c.js, a.log).State(ctx)
 	if err != nil {
@@ -117,6 +124,48 @@ func (cmd doctorCmd) tape(a *app, say func(part, state, format string, args ...a
 	cmd.buckets(ctx, a, c, say)
 	cmd.recorder(ctx, c, say)
 	return state.Last
+}
+
+// disk looks at the room that the embedded server has.
+func (cmd doctorCmd) disk(dir string, say func(part, state, format string, args ...any)) {
+	free, err := natsd.FreeBytes(dir)
+	switch {
+	case err != nil:
+		say("disk", stateWarning, "%v", err)
+	case free < natsd.ReservedBytes:
+		say("disk", stateBroken, "%d MiB free: below %d new jobs are refused; make room, and it goes on by itself", free>>20, natsd.ReservedBytes>>20)
+	case free < diskWarning:
+		say("disk", stateWarning, "%d MiB free: below %d new jobs are refused", free>>20, natsd.ReservedBytes>>20)
+	default:
+		say("disk", stateOK, "%d MiB free", free>>20)
+	}
+}
+
+// external looks at what only the monitoring port of a server tells: whether it
+// syncs every write, and whether it can write.
+func (cmd doctorCmd) external(ctx context.Context, a *app, c *tapeConn, say func(part, state, format string, args ...any)) {
+	monitor, url := stream.Monitor{URLs: cmd.NATSMonitor}, c.nc.ConnectedUrlRedacted()
+	profile, err := stream.NewTape(c.js, a.log).SyncProfile(ctx, monitor)
+	switch {
+	case errors.Is(err, stream.ErrNoStream): // said of the tape
+		say("nats", stateOK, "connected to %s", url)
+	case err != nil:
+		say("nats", stateBroken, "connected to %s; whether it syncs every write: %v", url, err)
+	case profile == stream.SyncAlways:
+		say("nats", stateOK, "connected to %s, every write is synced (sync_interval: always)", url)
+	case profile != "":
+		say("nats", stateBroken, "connected to %s; a power failure takes what the tape acknowledged (%s): files and sync_interval: always keep it", url, profile)
+	default:
+		say("nats", stateOK, "connected to %s; whether it syncs every write (sync_interval: always), and whether it can write, only its monitoring port says: --nats-monitor http://HOST:8222", url)
+	}
+	if !monitor.Known() {
+		return
+	}
+	if err := monitor.Health(ctx); err != nil {
+		say("disk", stateBroken, "%v", err)
+		return
+	}
+	say("disk", stateOK, "nats-server is healthy: it can write")
 }
 
 // buckets looks at what analyzers share of their market data.

@@ -25,6 +25,8 @@ type upCmd struct {
 	config.Analyzer
 	config.Reconcile
 	config.RolePasswords
+	config.Monitor
+	config.AcceptLoss
 	config.Strategies
 	config.Universes
 	dataDir
@@ -86,6 +88,8 @@ func (cmd upCmd) Run(a *app) error {
 		NATSListen:     cmd.NATSListen,
 		NATSURL:        cmd.NATSURL,
 		Passwords:      cmd.passwords(),
+		Monitor:        stream.Monitor{URLs: cmd.NATSMonitor},
+		AcceptLoss:     cmd.AcceptLossOnPowerFailure,
 		DatabaseURL:    cmd.DatabaseURL.Reveal(),
 	})
 	if err != nil {

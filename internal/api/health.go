@@ -80,7 +80,7 @@ func lagCheck(state stream.TapeState, position store.Position) check {
 
 func (s *Server) syncCheck() check {
 	switch s.config.SyncProfile {
-	case "always":
+	case stream.SyncAlways:
 		return check{"sync_profile", checkOK, "always: accepted jobs outlive a power failure"}
 	case "":
 		return check{"sync_profile", checkWarn, "unknown: see that the NATS server runs with sync_interval always"}

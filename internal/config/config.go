@@ -52,6 +52,23 @@ type NATS struct {
 	NATSPassword Secret `name:"nats-password" placeholder:"PASSWORD" help:"Password on the external nats-server; better from a file: TAPEDECK_NATS_PASSWORD_FILE."`
 }
 
+// Monitor is the monitoring port of an external nats-server.
+type Monitor struct {
+	// NATSMonitor is its address, that of each server of a cluster. Through it
+	// the programs see what a client is not told: whether the server syncs every
+	// write, and whether it still can write.
+	NATSMonitor []string `name:"nats-monitor" placeholder:"http://HOST:8222" help:"Monitoring address of the external nats-server, repeatable: tells whether it syncs every write, and whether it can write."`
+}
+
+// AcceptLoss is for places where the power may take accepted jobs.
+type AcceptLoss struct {
+	// AcceptLossOnPowerFailure lets the recorder start on a tape that is known to
+	// lose what it acknowledged when the power fails. After that the database is
+	// ahead of the tape: the recorder stops, and 'tapedeck recover --accept-loss'
+	// gives up what is gone.
+	AcceptLossOnPowerFailure bool `name:"accept-loss-on-power-failure" help:"Record although the external nats-server is known to lose acknowledged events when the power fails."`
+}
+
 // RolePasswords are those of the roles that run in one process against an
 // external server: the same variables that nats.conf reads.
 type RolePasswords struct {

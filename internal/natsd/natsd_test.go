@@ -3,6 +3,7 @@ package natsd_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -92,6 +93,38 @@ func TestRestart(t *testing.T) {
 	s.Shutdown()
 	s = start(t, natsd.Config{DataDir: dir, Passwords: map[stream.Role]string{stream.RoleAPI: "5k"}}) // a number to a careless reader
 	publish(t, connect(t, stream.ConnectConfig{InProcess: s, Role: stream.RoleAPI, Password: "5k"}), "c")
+}
+
+// TestRestartInPlace restarts a running server: clients of each kind come back
+// by themselves, to the same address.
+func TestRestartInPlace(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, natsd.Config{DataDir: dir, Listen: "127.0.0.1:0"})
+	provision(t, s)
+	password, url := s.Password(stream.RoleAPI), s.URL()
+	clients := []*nats.Conn{
+		connect(t, stream.ConnectConfig{InProcess: s, Role: stream.RoleAPI, Password: password}),
+		connect(t, stream.ConnectConfig{InProcess: natsd.Dial(dir), Role: stream.RoleAPI, Password: password}),
+		connect(t, stream.ConnectConfig{URL: url, Role: stream.RoleAPI, Password: password}),
+	}
+	for i, nc := range clients {
+		publish(t, nc, fmt.Sprint("before", i))
+	}
+	ok(t, s.Restart())
+	if s.URL() != url {
+		t.Errorf("it listens on %s, not %s any more", s.URL(), url)
+	}
+	for i, nc := range clients {
+		if seq := publish(t, nc, fmt.Sprint("after", i)); seq != uint64(len(clients)+i+1) {
+			t.Errorf("sequence %d after the restart", seq)
+		}
+	}
+	if _, err := natsd.AddUser(dir, "later"); err != nil {
+		t.Errorf("adding a user after the restart: %v", err)
+	}
+	if err := s.Storing(); err != nil {
+		t.Errorf("it stores, but says %v", err)
+	}
 }
 
 func TestOnePerDirectory(t *testing.T) {

@@ -14,12 +14,17 @@ import (
 
 // recorder is the recorder's process: recording, and, while it leads, the
 // reconciler and the answers to control requests.
-func (d *Deck) recorder() ([]daemon.Part, error) {
+func (d *Deck) recorder(ctx context.Context) ([]daemon.Part, error) {
 	js, err := d.connect(stream.RoleRecorder)
 	if err != nil {
 		return nil, err
 	}
 	tape := stream.NewTape(js, d.log)
+	if d.server == nil {
+		if err := tape.RequireDurable(ctx, d.cfg.Monitor, d.cfg.AcceptLoss); err != nil {
+			return nil, err
+		}
+	}
 	record := recorder.New(recorder.Config{
 		Log: d.log, Store: d.writer, Reading: d.reading, Tape: recorder.OnStream(tape), Owner: d.owner(),
 	})

@@ -64,6 +64,10 @@ type Config struct {
 	// its roles.
 	NATSURL   string
 	Passwords map[stream.Role]string
+	// Monitor asks the external server what it does not tell clients; AcceptLoss
+	// records although it is known to lose acknowledged events with the power.
+	Monitor    stream.Monitor
+	AcceptLoss bool
 	// DatabaseURL is sqlite:PATH or postgres://...; empty is SQLite in DataDir.
 	DatabaseURL string
 }
@@ -191,7 +195,7 @@ func (d *Deck) connect(role stream.Role) (jetstream.JetStream, error) {
 // Run works until ctx ends, then stops in order: the api takes nothing more
 // in, the analyzers finish what they hold, the recorder records it.
 func (d *Deck) Run(ctx context.Context) error {
-	apiPart, err := d.api()
+	apiPart, err := d.api(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,7 +203,7 @@ func (d *Deck) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	recorderParts, err := d.recorder()
+	recorderParts, err := d.recorder(ctx)
 	if err != nil {
 		return err
 	}
@@ -232,22 +236,25 @@ func (d *Deck) Close() error {
 	return errors.Join(errs...)
 }
 
-func (d *Deck) api() (daemon.Part, error) {
+func (d *Deck) api(ctx context.Context) (daemon.Part, error) {
 	js, err := d.connect(stream.RoleAPI)
 	if err != nil {
 		return daemon.Part{}, err
 	}
+	tape := stream.NewTape(js, d.log)
 	config := api.Config{
 		Logger: d.log,
-		Tape:   stream.NewTape(js, d.log),
+		Tape:   tape,
 		Reader: d.reading,
 		Hosts:  d.cfg.AllowedHosts,
 
 		Strategies: d.cfg.Strategies,
 	}
 	if d.server != nil {
-		config.SyncProfile = "always" // nats.conf says so, and a test holds it to that
+		config.SyncProfile = stream.SyncAlways // nats.conf says so, and a test holds it to that
 		config.Storing = d.server.Storing
+	} else if config.SyncProfile, err = tape.SyncProfile(ctx, d.cfg.Monitor); err != nil {
+		d.log.Warn("it is not known whether the tape keeps what it acknowledged", "err", err)
 	}
 	if d.market.Lists {
 		config.Lister = d.market.Tickers

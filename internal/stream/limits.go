@@ -89,6 +89,8 @@ const (
 	// maxListBytes is the largest list of tickers, expanded: 40 times what the
 	// tickers of the largest job take.
 	maxListBytes = 16 << 20
+	// maxMonitorBytes is far above what a server says of itself.
+	maxMonitorBytes = 1 << 20
 	// maxGetSubjects is how many outcomes one multi-get asks for. The server
 	// refuses more than 1,024.
 	maxGetSubjects = 1000

@@ -38,6 +38,7 @@ type TapeState struct {
 	Bytes    uint64
 	MaxBytes int64 // -1: no limit
 	Messages uint64
+	Volatile string // why the server acknowledges before it writes, or never does; empty if the stream's configuration says neither
 }
 
 // Publish stores one event and returns its sequence; on return it is durable.
@@ -253,7 +254,7 @@ func tapeState(info *jetstream.StreamInfo) TapeState {
 	return TapeState{
 		Stream: info.Config.Name, Created: info.Created.UTC(),
 		First: info.State.FirstSeq, Last: info.State.LastSeq, Messages: info.State.Msgs,
-		Bytes: info.State.Bytes, MaxBytes: info.Config.MaxBytes,
+		Bytes: info.State.Bytes, MaxBytes: info.Config.MaxBytes, Volatile: volatile(info.Config),
 	}
 }
 

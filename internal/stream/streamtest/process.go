@@ -36,7 +36,11 @@ func Process(tb testing.TB, dir string, opts ...Option) *Proc {
 		opt(&c)
 	}
 	p := &Proc{tb: tb, dir: dir, port: loopback.Port(tb)}
-	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), Conf(), 0o600); err != nil {
+	conf := string(Conf())
+	if c.change != nil {
+		conf = c.change(conf)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(conf), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	p.Start()

@@ -35,6 +35,7 @@ type config struct {
 	limits stream.Limits
 	bare   bool
 	log    *slog.Logger
+	change func(conf string) string
 }
 
 // An Option changes how a test server begins.
@@ -45,6 +46,9 @@ func WithLimits(lim stream.Limits) Option { return func(c *config) { c.limits = 
 
 // Bare leaves out the provisioning.
 func Bare() Option { return func(c *config) { c.bare = true } }
+
+// WithConf changes nats.conf before a Process reads it.
+func WithConf(change func(conf string) string) Option { return func(c *config) { c.change = change } }
 
 // WithLog passes the server's warnings to a logger.
 func WithLog(log *slog.Logger) Option { return func(c *config) { c.log = log } }
