@@ -41,15 +41,21 @@ func onPostgres(t *testing.T) *roles {
 // onSQLite is the same with a SQLite file.
 func onSQLite(t *testing.T) *roles {
 	t.Helper()
-	r := newRoles(t)
+	return onSQLiteWith(t)
+}
+
+// onSQLiteWith is onSQLite on a nats-server with options.
+func onSQLiteWith(t *testing.T, opts ...streamtest.Option) *roles {
+	t.Helper()
+	r := newRoles(t, opts...)
 	r.owner = "sqlite:" + filepath.Join(t.TempDir(), "deck.db")
 	r.reader = r.owner
 	return r
 }
 
-func newRoles(t *testing.T) *roles {
+func newRoles(t *testing.T, opts ...streamtest.Option) *roles {
 	t.Helper()
-	r := &roles{nats: streamtest.Process(t, t.TempDir(), streamtest.Bare()), address: processes.FreeAddress(t)}
+	r := &roles{nats: streamtest.Process(t, t.TempDir(), append(opts, streamtest.Bare())...), address: processes.FreeAddress(t)}
 	r.t = t
 	r.operatorEnv = r.env(stream.RoleProvisioner, "")
 	r.tape = func() *nats.Conn { return r.nats.Conn(streamtest.Admin) }
