@@ -50,6 +50,8 @@ type deck struct {
 	path   string // of the program
 	disk   *disk
 	data   string // the data directory
+	env    []string
+	server func() *nats.Conn // a connection to the tape's server; nil: the embedded one
 	base   string
 	client *client.Client
 	up     *processes.Program
@@ -74,7 +76,7 @@ func (d *deck) start(flags ...string) {
 	if d.client, err = client.New(d.base); err != nil {
 		d.t.Fatal(err)
 	}
-	d.up = processes.Start(d.t, "up", d.path, nil, append([]string{"up", "--market", "synthetic", "--data", d.data, "--http", address}, flags...)...)
+	d.up = processes.Start(d.t, "up", d.path, d.env, append([]string{"up", "--market", "synthetic", "--data", d.data, "--http", address}, flags...)...)
 	d.ready()
 }
 
@@ -115,6 +117,21 @@ func tail(log string) string { return log[max(0, len(log)-processes.ShownLog):] 
 // tape is a connection to the running server that may read the whole tape.
 func (d *deck) tape() (*nats.Conn, *stream.TapeClient) {
 	d.t.Helper()
+	var nc *nats.Conn
+	if d.server != nil {
+		nc = d.server()
+	} else {
+		nc = d.embedded()
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return nc, stream.NewTape(js, nil)
+}
+
+func (d *deck) embedded() *nats.Conn {
+	d.t.Helper()
 	password, err := natsd.Password(d.data, stream.RoleAPI)
 	if err != nil {
 		d.t.Fatal(err)
@@ -123,11 +140,7 @@ func (d *deck) tape() (*nats.Conn, *stream.TapeClient) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return nc, stream.NewTape(js, nil)
+	return nc
 }
 
 // within is a context for one look.
