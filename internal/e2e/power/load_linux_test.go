@@ -3,13 +3,17 @@ package power_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/url"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
 
 const (
@@ -35,11 +39,13 @@ type place struct {
 type request struct {
 	key     string
 	tickers []string
+	seq     uint64 // as it was acknowledged
 }
 
 // A ledger is what users were told: what must be so for ever.
 type ledger struct {
 	mu      sync.Mutex // guards all below
+	dark    bool       // the power is off
 	next    int        // number of the next request
 	jobs    map[string]request
 	told    map[place]outcome
@@ -64,14 +70,27 @@ func (l *ledger) request(random *rand.Rand) request {
 	return r
 }
 
+// power says whether there is any. What comes while there is none is from a
+// machine that would not run: the kernel lets a write that was under way when
+// the file system was shut down succeed, now and then, although it is lost.
+func (l *ledger) power(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dark = !on
+}
+
 // answered keeps what a submission was answered.
 func (l *ledger) answered(r request, accepted client.Accepted, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return // nobody was asked
+	}
+	if err != nil || l.dark {
 		l.unknown = append(l.unknown, r)
 		return
 	}
+	r.seq = accepted.Seq
 	l.jobs[accepted.JobID] = r
 }
 
@@ -79,6 +98,9 @@ func (l *ledger) answered(r request, accepted client.Accepted, err error) {
 func (l *ledger) hear(at place, told outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.dark {
+		return
+	}
 	if before, ok := l.told[at]; ok && before != told {
 		l.errs = append(l.errs, fmt.Errorf("the outcome of %+v was told as %+v, then as %+v", at, before, told))
 	}
@@ -88,7 +110,9 @@ func (l *ledger) hear(at place, told outcome) {
 func (l *ledger) read(result client.Result) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.results[place{result.JobID, result.Ticker}] = result
+	if !l.dark {
+		l.results[place{result.JobID, result.Ticker}] = result
+	}
 }
 
 // jobsSoFar is a copy of the accepted jobs.
@@ -136,7 +160,10 @@ func (u user) submit(ctx context.Context) {
 		r := u.ledger.request(u.random)
 		accepted, err := u.client.Submit(ctx, client.Submission{Tickers: r.tickers}, r.key)
 		u.ledger.answered(r, accepted, err)
-		if err == nil && !u.hasty {
+		switch {
+		case err != nil:
+			time.Sleep(processes.PollEvery)
+		case !u.hasty:
 			u.client.Follow(ctx, accepted.JobID, u.hear) //nolint:errcheck // it ends with ctx
 		}
 	}

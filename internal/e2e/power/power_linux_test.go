@@ -96,9 +96,11 @@ func (d *deck) cut(l *ledger, random *rand.Rand) store.Position {
 		time.Sleep(processes.PollEvery)
 	}
 	time.Sleep(time.Duration(random.Int64N(int64(longestLull)))) // a moment by chance, not a wait for something
+	l.power(false)
 	d.disk.cut()
 	d.up.Kill()
 	users.end()
+	l.power(true)
 	d.disk.unmount()
 	d.disk.mount()
 	d.t.Logf("power cut; so far %d jobs acknowledged, %d outcomes told, %d results read", len(l.jobs), len(l.told), len(l.results))
@@ -182,7 +184,8 @@ func (d *deck) missing(l *ledger) (lost []string) {
 	defer cancel()
 	for id, r := range l.jobs {
 		if job, err := d.client.Job(ctx, id); err != nil || job.Total != len(r.tickers) {
-			lost = append(lost, fmt.Sprintf("job %s of %d tickers was acknowledged; now it is %d, %v", id, len(r.tickers), job.Total, err))
+			lost = append(lost, fmt.Sprintf("job %s of %d tickers was acknowledged as %d; now it is of %d, %v",
+				id, len(r.tickers), r.seq, job.Total, err))
 		}
 	}
 	return lost
