@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,4 +35,17 @@ func TestDoctorOnBuckets(t *testing.T) {
 		t.Fatal(err)
 	}
 	command(t, "doctor", data).want(t, exitFailure, "bucket bars", "run `tapedeck provision`", "do not start")
+}
+
+// TestDoctorOnDisk: the room of the embedded server's disk is said.
+func TestDoctorOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	server, err := natsd.Start(natsd.Config{DataDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Shutdown()
+	if said := command(t, "doctor", "--data="+dir); !strings.Contains(said.out, "disk") || !strings.Contains(said.out, "MiB free") {
+		t.Errorf("doctor says\n%s", said.out)
+	}
 }
