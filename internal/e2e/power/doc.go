@@ -4,8 +4,10 @@
 // was not synced (FS_IOC_SHUTDOWN), mounted again and looked at. It holds only
 // tests, for Linux and root; elsewhere they are skipped and say so.
 //
-//	go test ./internal/e2e/power -v -cuts 100 -seed 7 -timeout 1h
+//	go test ./internal/e2e/power -v -cuts 100 -seed 7 -full -relaxed -timeout 1h
 //
-// The test shows that it would see a loss: with -relaxed it runs a tapedeck
-// whose server syncs now and then instead of always, and wants losses.
+// Without flags it makes three cuts and fills one disk, in about a minute, half
+// of which is the wait for what the analyzer had in hand at the last cut. -full
+// fills more disks. -relaxed shows that a loss would be seen: it builds programs
+// whose tape is synced now and then instead of always, and wants losses.
 package power

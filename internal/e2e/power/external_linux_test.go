@@ -19,7 +19,7 @@ import (
 // accepted, readiness and doctor say what to do, that there is room again is not
 // enough, and after a restart of the server everything goes on.
 func TestExternalDiskFull(t *testing.T) {
-	needDisks(t)
+	needFull(t)
 	t.Parallel()
 	d := &deck{t: t, path: build(t, "tapedeck"), disk: newDisk(t, smallDisk), data: t.TempDir()}
 	address := processes.FreeAddress(t)

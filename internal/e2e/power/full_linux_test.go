@@ -3,6 +3,7 @@ package power_test
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,17 @@ import (
 	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
+
+var full = flag.Bool("full", false, "fill the disks of a database alone and of an external server too")
+
+// needFull leaves a test out that only a long run makes.
+func needFull(t *testing.T) {
+	t.Helper()
+	if !*full {
+		t.Skip("takes half a minute: run it with -full")
+	}
+	needDisks(t)
+}
 
 const (
 	// smallDisk has room for what one test writes, and for what is kept free.
@@ -67,7 +79,7 @@ func TestDiskFull(t *testing.T) {
 // TestDatabaseFull fills the disk of the database alone: jobs are accepted and
 // analysed, the recorder waits, and records them when there is room.
 func TestDatabaseFull(t *testing.T) {
-	needDisks(t)
+	needFull(t)
 	t.Parallel()
 	d := &deck{t: t, path: build(t, "tapedeck"), disk: newDisk(t, smallDisk), data: t.TempDir()}
 	address := "sqlite:" + filepath.Join(d.disk.dir, "results.db")
