@@ -3,13 +3,11 @@ package power_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/url"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/client"
@@ -83,9 +81,6 @@ func (l *ledger) power(on bool) {
 func (l *ledger) answered(r request, accepted client.Accepted, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return // nobody was asked
-	}
 	if err != nil || l.dark {
 		l.unknown = append(l.unknown, r)
 		return

@@ -197,11 +197,13 @@ func (d *deck) submitAgain(l *ledger) {
 	again := l.unknown
 	l.unknown = nil
 	for _, r := range again {
-		accepted, err := d.client.Submit(d.t.Context(), client.Submission{Tickers: r.tickers}, r.key)
-		if err != nil {
-			d.t.Errorf("submitting again what had no answer: %v", err)
-		}
-		l.answered(r, accepted, err)
+		processes.Until(d.t, readyTime, "what had no answer to be accepted", func() error { // so many at once may be too many
+			accepted, err := d.client.Submit(d.t.Context(), client.Submission{Tickers: r.tickers}, r.key)
+			if err == nil {
+				l.answered(r, accepted, nil)
+			}
+			return err
+		})
 	}
 }
 
