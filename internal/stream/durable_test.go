@@ -3,7 +3,6 @@ package stream_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/tapedeck/tapedeck/internal/loopback"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
 )
@@ -26,7 +26,7 @@ func TestSyncProfile(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
-			address := freeAddress(t)
+			address := loopback.Address(t)
 			p := streamtest.Process(t, t.TempDir(), streamtest.WithConf(func(conf string) string { return "http: \"" + address + "\"\n" + change(conf) }))
 			tape := stream.NewTape(p.JetStream(stream.RoleRecorder), nil)
 			monitor := stream.Monitor{URLs: []string{"http://" + address + "/"}}
@@ -91,17 +91,7 @@ func TestMonitor(t *testing.T) {
 	if _, err := monitor.SyncInterval(t.Context()); err == nil || !strings.Contains(err.Error(), "monitoring port") {
 		t.Errorf("%v", err)
 	}
-	if err := (stream.Monitor{URLs: []string{"http://" + freeAddress(t)}}).Health(t.Context()); err == nil {
+	if err := (stream.Monitor{URLs: []string{"http://" + loopback.Address(t)}}).Health(t.Context()); err == nil {
 		t.Error("nobody answers, and that is healthy")
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
