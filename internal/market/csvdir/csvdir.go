@@ -67,6 +67,8 @@ type Provider struct {
 
 	mu    sync.Mutex // guards files
 	files *lru.Map[string, parsed]
+
+	listing listing
 }
 
 // parsed is a file as it was when read; its bars are never changed.
@@ -121,6 +123,7 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	if err != nil {
 		return market.Series{}, err
 	}
+	twins := p.twins(root, ticker, file)
 	if err := market.ContextError(ctx, ticker); err != nil {
 		return market.Series{}, err
 	}
@@ -129,8 +132,10 @@ func (p *Provider) Daily(ctx context.Context, ticker string, bars int) (market.S
 	if err != nil {
 		return market.Series{}, err
 	}
-	if closed := p.closed(ticker, tail); closed != "" {
-		warnings = append(warnings, closed)
+	for _, warning := range []string{p.closed(ticker, tail), twins} {
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
 	}
 	series := market.Series{
 		Ticker: ticker, Provider: providerName,
@@ -241,6 +246,22 @@ func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 		return nil, fault(market.CodeUnavailable, "", "", fmt.Errorf("opening market folder: %w", err))
 	}
 	defer root.Close()
+	entries, err := readFolder(root)
+	if err != nil {
+		return nil, err
+	}
+	tickers := []string{}
+	for _, entry := range entries {
+		if ticker, ok := tickerOf(entry.Name()); ok && isRegular(root, entry) {
+			tickers = append(tickers, ticker)
+		}
+	}
+	slices.Sort(tickers)
+	return tickers, nil
+}
+
+// readFolder lists the folder.
+func readFolder(root *os.Root) ([]fs.DirEntry, error) {
 	folder, err := root.Open(".")
 	if err != nil {
 		return nil, fault(market.CodeUnavailable, "", "", fmt.Errorf("opening market folder: %w", err))
@@ -254,14 +275,8 @@ func (p *Provider) Tickers(ctx context.Context) ([]string, error) {
 		return nil, fault(market.CodeBadData, "", "", fmt.Errorf(
 			"the market folder has more than %d entries; spread them over several folders", maxFiles))
 	}
-	tickers := []string{}
-	for _, entry := range entries {
-		if ticker, ok := tickerOf(entry.Name()); ok && isRegular(root, entry) {
-			tickers = append(tickers, ticker)
-		}
-	}
-	slices.Sort(tickers)
-	return tickers, nil
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
 }
 
 // isRegular also follows links that stay within the folder.

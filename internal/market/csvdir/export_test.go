@@ -13,6 +13,7 @@ const (
 	MaxFileBytes = maxFileBytes
 	MaxSettings  = maxSettingsBytes
 	MaxFiles     = maxFiles
+	MaxOfSize    = maxOfSize
 )
 
 // Decode is decode for the fuzz test, with the line that an error is about (0: none).

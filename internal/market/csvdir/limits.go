@@ -16,6 +16,12 @@ const (
 	// maxCachedBars bounds the memory of parsed files: 64 bytes a bar, so
 	// 64 MB, or 1,000 tickers of four years.
 	maxCachedBars = 1_000_000
+	// relistEvery is how often the folder is listed for files of one size although
+	// its own time has not changed: a file rewritten in place does not change it.
+	relistEvery = 5 * time.Second
+	// maxOfSize is how many files of one size are compared: where more have it, sizes
+	// say nothing (numbers of a fixed width). Of 2,000 files of 50 kB a handful do.
+	maxOfSize = 8
 	// settleTime is how long after a file's change what was read of it is not
 	// yet trusted: a second change within the clock tick of the file system
 	// (2 s on FAT) would leave size and time as they are.
