@@ -67,6 +67,7 @@ func (s *sheet) decision(e client.Explanation) {
 		covered += "; too few for " + strings.Join(d.Missing, ", ")
 	}
 	s.item("coverage", covered)
+	s.item("conviction", fmt.Sprintf("%s of the strategy's weight votes; any verdict but Hold needs %s", percentage(d.Conviction), percentage(d.Quorum.Conviction)))
 	s.item("regime", strings.ReplaceAll(d.Regime, "_", " "))
 }
 

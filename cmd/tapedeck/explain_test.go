@@ -43,7 +43,7 @@ func sample() client.Explanation {
 		}},
 		Decision: client.Decision{
 			Verdict: events.Buy, ByScore: events.StrongBuy, HeldBack: true, Thresholds: client.Thresholds{StrongBuy: 0.6, Buy: 0.2, Sell: -0.2, StrongSell: -0.6},
-			Quorum: client.Quorum{Coverage: 0.7, Agreeing: 5}, Coverage: 0.9166666, Agreeing: 1, Missing: []string{"ema"}, Regime: "weak_trend",
+			Quorum: client.Quorum{Coverage: 0.7, Agreeing: 5, Conviction: 0.05}, Coverage: 0.9166666, Conviction: 0.174, Agreeing: 1, Missing: []string{"ema"}, Regime: "weak_trend",
 		},
 		Sizing: &client.Sizing{
 			Capital: 100000, RiskPercent: 2, MayLose: 2000, RiskPerShare: 69, SharesByRisk: 28, PositionLimitPercent: 20, MayTake: 20000,
@@ -157,5 +157,21 @@ func TestDecimals(t *testing.T) {
 		if got := priceAt(c.name, c.price); got != c.want {
 			t.Errorf("%s at %v: %s, want %s", c.name, c.price, got, c.want)
 		}
+	}
+}
+
+// TestHeldBack: the table marks what the quorum changed, and nothing else.
+func TestHeldBack(t *testing.T) {
+	for warning, want := range map[string]bool{
+		"Hold, not Buy: only 2.4 % of the strategy's weight votes, the quorum is 5 %": true,
+		"Buy, not Strong Buy: 2 indicators agree, the quorum is 5":                    false, // of another verdict
+		"no indicator votes": false,
+	} {
+		if got := heldBack(client.Result{Verdict: events.Hold, Warnings: []string{warning}}); got != want {
+			t.Errorf("%q: %v", warning, got)
+		}
+	}
+	if !heldBack(client.Result{Verdict: events.Buy, Warnings: []string{"Buy, not Strong Buy: 2 indicators agree, the quorum is 5"}}) {
+		t.Error("a Strong verdict that was made a plain one is not marked")
 	}
 }

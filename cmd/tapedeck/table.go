@@ -96,7 +96,7 @@ func (a *app) printResults(results []client.Result, limit int, asJSON bool) erro
 	}
 	a.write(t, limit)
 	if held {
-		fmt.Fprintf(a.err, "%s too few indicators agree, or had enough bars, for a Strong verdict\n", heldMark)
+		fmt.Fprintf(a.err, "%s held back by the quorum of the strategy: too little votes, agrees, or had enough bars; tapedeck explain TICKER tells\n", heldMark)
 	}
 	return nil
 }
@@ -104,11 +104,11 @@ func (a *app) printResults(results []client.Result, limit int, asJSON bool) erro
 // heldMark stands behind a verdict that the strategy's quorum held back.
 const heldMark = " *"
 
-// heldBack reports whether the quorum made a Strong verdict of r a plain one;
-// the report says so in words: "Buy, not Strong Buy: ...".
+// heldBack reports whether the quorum made a Strong verdict of r a plain one, or
+// any a Hold; the report says so in words: "Buy, not Strong Buy: ...".
 func heldBack(r client.Result) bool {
 	for _, warning := range r.Warnings {
-		if strings.HasPrefix(warning, string(r.Verdict)+", not Strong ") {
+		if strings.HasPrefix(warning, string(r.Verdict)+", not ") {
 			return true
 		}
 	}

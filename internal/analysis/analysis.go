@@ -72,6 +72,7 @@ func Analyze(series market.Series, doc strategy.Document, p Params) (Report, err
 		TradingDay: last.Date,
 		Score:      t.score,
 		Coverage:   t.coverage,
+		Conviction: t.conviction,
 		Verdict:    verdict,
 		Regime:     regime(indicators, c.undirected(doc.Indicators.ADX.Period)),
 		Numbers:    numbers(series.Bars, c),

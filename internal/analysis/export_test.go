@@ -25,8 +25,8 @@ func VoiceOf(name string, bars []market.Bar, doc strategy.Document, given ...Giv
 }
 
 // DecideOn is the verdict on a tally.
-func DecideOn(score, coverage float64, buying, selling int, doc strategy.Document) (Verdict, []string) {
-	return decide(tally{score: score, coverage: coverage, buying: buying, selling: selling}, doc)
+func DecideOn(score, coverage, conviction float64, buying, selling int, doc strategy.Document) (Verdict, []string) {
+	return decide(tally{score: score, coverage: coverage, conviction: conviction, buying: buying, selling: selling}, doc)
 }
 
 // Contradictions is what speaks against the verdict of r, given the scores of the categories.

@@ -89,6 +89,7 @@ func drawStrategy(t *rapid.T) strategy.Document {
 	d.Indicators.Supertrend.Weight = rapid.SampledFrom([]float64{0, 1, 10}).Draw(t, "supertrend")
 	d.Risk.Stop.Percent = rapid.Float64Range(0.1, 50).Draw(t, "stop")
 	d.Risk.TargetPercent = rapid.Float64Range(0.1, 95).Draw(t, "target")
+	d.Quorum.Conviction = rapid.SampledFrom([]float64{0, 0.05, 0.2}).Draw(t, "conviction")
 	d.Quorum.Agreeing = rapid.IntRange(0, 12).Draw(t, "agreeing")
 	return d
 }
@@ -105,11 +106,12 @@ func drawParams(t *rapid.T) analysis.Params {
 // checkReport fails t unless the report keeps every promise of its type.
 func checkReport(t interface{ Fatalf(string, ...any) }, r analysis.Report, p analysis.Params) {
 	walk(t, "report", reflect.ValueOf(r))
-	sum, votes, total := 0.0, 0.0, 0.0
+	sum, votes, total, all := 0.0, 0.0, 0.0, 0.0
 	for _, one := range r.Indicators {
 		sum += one.Contribution
 		votes += float64(one.Vote) * (one.Weight * one.StrategyWeight)
 		total += one.Weight * one.StrategyWeight
+		all += one.StrategyWeight
 		if one.Vote < -1 || one.Vote > 1 || one.Weight < 0 || one.Weight > 1 || one.Certainty < 0 || one.Certainty > 1 || one.Note == "" ||
 			one.Vote == 0 && (one.Weight != 0 || one.Contribution != 0) || !one.Available && (one.Vote != 0 || len(one.Values) > 0) {
 			t.Fatalf("%s: %+v", r.Ticker, one)
@@ -120,6 +122,9 @@ func checkReport(t interface{ Fatalf(string, ...any) }, r analysis.Report, p ana
 	}
 	if total > 0 && r.Score != votes/total || total == 0 && r.Score != 0 {
 		t.Fatalf("%s: the score %v is not %v / %v", r.Ticker, r.Score, votes, total)
+	}
+	if r.Conviction != total/all {
+		t.Fatalf("%s: the conviction %v is not %v / %v", r.Ticker, r.Conviction, total, all)
 	}
 	checkPlan(t, r, p)
 }

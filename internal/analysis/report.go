@@ -33,10 +33,11 @@ type Report struct {
 	Ticker     string      `json:"ticker"`
 	TradingDay time.Time   `json:"trading_day"` // date of the last bar, midnight UTC
 	Verdict    Verdict     `json:"verdict"`
-	Score      float64     `json:"score"`    // -1 (sell) .. +1 (buy), not rounded
-	Coverage   float64     `json:"coverage"` // share of the strategy's weight whose indicators had enough bars, 0..1
-	Regime     string      `json:"regime"`   // a Regime constant
-	Warnings   []string    `json:"warnings"` // contradictions, a missed quorum, gaps in coverage, an impossible plan
+	Score      float64     `json:"score"`      // -1 (sell) .. +1 (buy), not rounded
+	Coverage   float64     `json:"coverage"`   // share of the strategy's weight whose indicators had enough bars, 0..1
+	Conviction float64     `json:"conviction"` // share of the strategy's whole weight that votes, 0..1; see strategy.Quorum
+	Regime     string      `json:"regime"`     // a Regime constant
+	Warnings   []string    `json:"warnings"`   // contradictions, a missed quorum, gaps in coverage, an impossible plan
 	Plan       Plan        `json:"plan"`
 	Numbers    Numbers     `json:"numbers"`
 	Indicators []Indicator `json:"indicators"` // always all thirteen, in a fixed order

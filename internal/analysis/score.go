@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/tapedeck/tapedeck/internal/number"
@@ -11,13 +12,15 @@ import (
 // A tally is the count of the votes.
 type tally struct {
 	score, coverage float64
+	conviction      float64            // what votes, as a share of the strategy's whole weight
 	buying, selling int                // indicators that voted so with a weight in the score
 	categories      map[string]float64 // the score of each category alone
 	missing         []string           // weighted indicators without enough bars
 }
 
 // count fills each indicator's contribution and returns the tally:
-// score = sum(vote x weight x strategy weight) / sum(weight x strategy weight).
+// score = sum(vote x weight x strategy weight) / sum(weight x strategy weight),
+// conviction = sum(weight x strategy weight) / sum(strategy weight) of all thirteen.
 func count(indicators []Indicator) tally {
 	t := tally{categories: map[string]float64{}}
 	votes, total, covered, all := 0.0, 0.0, 0.0, 0.0
@@ -42,7 +45,7 @@ func count(indicators []Indicator) tally {
 			t.selling++
 		}
 	}
-	t.coverage = unit(covered / all)
+	t.coverage, t.conviction = unit(covered/all), unit(total/all)
 	for category, pull := range parts {
 		if pull > 0 {
 			t.categories[category] /= pull
@@ -62,7 +65,7 @@ func count(indicators []Indicator) tally {
 }
 
 // decide returns the verdict on the unrounded score, and warnings where the
-// quorum held a Strong one back or much of the weight is missing.
+// quorum held it back or much of the weight is missing.
 func decide(t tally, doc strategy.Document) (Verdict, []string) {
 	warnings := []string{}
 	if len(t.missing) > 0 {
@@ -83,6 +86,10 @@ func decide(t tally, doc strategy.Document) (Verdict, []string) {
 		verdict, agreeing = StrongSell, t.selling
 	}
 	quorum := doc.Quorum
+	if verdict != Hold && t.conviction < quorum.Conviction {
+		return Hold, append(warnings, fmt.Sprintf("%s, not %s: %s of the strategy's weight votes, the quorum is %s",
+			Hold, verdict, only(t.conviction), percent(100*quorum.Conviction)))
+	}
 	weaker := map[Verdict]Verdict{StrongBuy: Buy, StrongSell: Sell}[verdict]
 	switch {
 	case weaker != "" && t.coverage < quorum.Coverage:
@@ -96,6 +103,15 @@ func decide(t tally, doc strategy.Document) (Verdict, []string) {
 		warnings = append(warnings, fmt.Sprintf("%s rests on %d indicators only", verdict, agreeing))
 	}
 	return verdict, warnings
+}
+
+// only writes a share in percent that is too small, rounded down: never as much
+// as it falls short of.
+func only(share float64) string {
+	if share < 0.0001 {
+		return "less than 0.01 %"
+	}
+	return "only " + percent(math.Floor(10000*share)/100)
 }
 
 // sideOf returns the side of the trade that a verdict suggests.

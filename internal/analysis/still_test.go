@@ -55,6 +55,34 @@ func TestStill(t *testing.T) {
 	}
 }
 
+// TestStillIsNoOrder: what averages still remember of the last tick is too little
+// for a verdict, under no strategy; without the quorum it would be one.
+func TestStillIsNoOrder(t *testing.T) {
+	orders := 0
+	for _, d := range strategy.Builtins() {
+		for _, to := range []float64{99.95, 100.05} {
+			s := flat(400, 100, 1000)
+			for i := 150; i < len(s.Bars); i++ {
+				b := &s.Bars[i]
+				b.Open, b.High, b.Low, b.Close = to, to, to, to
+			}
+			r := analyze(t, s, d, usual)
+			checkReport(t, r, usual)
+			if r.Verdict != analysis.Hold || r.Plan.Side != analysis.SideNone || r.Conviction > 0.001 || !strings.Contains(strings.Join(r.Warnings, "|"), "the quorum is 5 %") {
+				t.Errorf("%s to %v: %s, conviction %v, %q", d.Name, to, r.Verdict, r.Conviction, r.Warnings)
+			}
+			d.Quorum.Conviction = 0
+			if analyze(t, s, d, usual).Plan.Side != analysis.SideNone {
+				orders++
+			}
+			d.Quorum.Conviction = 0.05
+		}
+	}
+	if orders == 0 {
+		t.Error("no order without the quorum: the test shows nothing")
+	}
+}
+
 // TestStillEnds: one close that moves by a tick within the last period is heard.
 func TestStillEnds(t *testing.T) {
 	s := flat(300, 100, 1000)

@@ -152,28 +152,33 @@ func TestRegime(t *testing.T) {
 // TestDecide: the bounds of the thresholds and of the quorum, each on its value
 // and just short of it.
 func TestDecide(t *testing.T) {
-	doc := builtin(t, "balanced") // 0.6, 0.2, -0.2, -0.6; quorum 0.7 and 5
+	doc := builtin(t, "balanced") // 0.6, 0.2, -0.2, -0.6; quorum 0.7, 5 and 0.05
 	less := func(x float64) float64 { return math.Nextafter(x, 0) }
 	for _, c := range []struct {
-		score, coverage float64
-		buying, selling int
-		want            analysis.Verdict
-		warnings        []string
+		score, coverage, conviction float64
+		buying, selling             int
+		want                        analysis.Verdict
+		warnings                    []string
 	}{
-		{0.6, 0.7, 5, 0, analysis.StrongBuy, []string{}},
-		{less(0.6), 0.7, 5, 0, analysis.Buy, []string{}},
-		{0.6, less(0.7), 5, 9, analysis.Buy, []string{"Buy, not Strong Buy: coverage 70 % is below the quorum of 70 %"}},
-		{0.6, 0.7, 4, 9, analysis.Buy, []string{"Buy, not Strong Buy: 4 indicators agree, the quorum is 5"}},
-		{0.2, 0.1, 4, 9, analysis.Buy, []string{"Buy rests on 4 indicators only"}},
-		{less(0.2), 1, 4, 1, analysis.Hold, []string{}},
-		{less(-0.2), 1, 1, 4, analysis.Hold, []string{}},
-		{-0.2, 1, 9, 5, analysis.Sell, []string{}},
-		{less(-0.6), 1, 9, 4, analysis.Sell, []string{"Sell rests on 4 indicators only"}},
-		{-0.6, 0.7, 0, 5, analysis.StrongSell, []string{}},
-		{-0.6, 0.7, 9, 4, analysis.Sell, []string{"Sell, not Strong Sell: 4 indicators agree, the quorum is 5"}},
-		{0.9, 1, 0, 0, analysis.Hold, []string{"no indicator votes"}},
+		{0.6, 0.7, 0.05, 5, 0, analysis.StrongBuy, []string{}},
+		{less(0.6), 0.7, 0.05, 5, 0, analysis.Buy, []string{}},
+		{0.6, less(0.7), 0.05, 5, 9, analysis.Buy, []string{"Buy, not Strong Buy: coverage 70 % is below the quorum of 70 %"}},
+		{0.6, 0.7, 0.05, 4, 9, analysis.Buy, []string{"Buy, not Strong Buy: 4 indicators agree, the quorum is 5"}},
+		{0.2, 0.1, 0.05, 4, 9, analysis.Buy, []string{"Buy rests on 4 indicators only"}},
+		{less(0.2), 1, 0.05, 4, 1, analysis.Hold, []string{}},
+		{less(-0.2), 1, 0.05, 1, 4, analysis.Hold, []string{}},
+		{-0.2, 1, 0.05, 9, 5, analysis.Sell, []string{}},
+		{less(-0.6), 1, 0.05, 9, 4, analysis.Sell, []string{"Sell rests on 4 indicators only"}},
+		{-0.6, 0.7, 0.05, 0, 5, analysis.StrongSell, []string{}},
+		{-0.6, 0.7, 0.05, 9, 4, analysis.Sell, []string{"Sell, not Strong Sell: 4 indicators agree, the quorum is 5"}},
+		{0.9, 1, 0.05, 0, 0, analysis.Hold, []string{"no indicator votes"}},
+		{0.6, 0.7, less(0.05), 5, 0, analysis.Hold, []string{"Hold, not Strong Buy: only 4.99 % of the strategy's weight votes, the quorum is 5 %"}},
+		{0.2, 1, 0.024, 5, 0, analysis.Hold, []string{"Hold, not Buy: only 2.4 % of the strategy's weight votes, the quorum is 5 %"}},
+		{-0.2, 1, 0.00005, 0, 1, analysis.Hold, []string{"Hold, not Sell: less than 0.01 % of the strategy's weight votes, the quorum is 5 %"}},
+		{-0.9, 0.1, 0.0499, 0, 1, analysis.Hold, []string{"Hold, not Strong Sell: only 4.99 % of the strategy's weight votes, the quorum is 5 %"}},
+		{0.1, 1, 0.001, 5, 5, analysis.Hold, []string{}},
 	} {
-		got, warnings := analysis.DecideOn(c.score, c.coverage, c.buying, c.selling, doc)
+		got, warnings := analysis.DecideOn(c.score, c.coverage, c.conviction, c.buying, c.selling, doc)
 		if diff := cmp.Diff(c.warnings, warnings); got != c.want || diff != "" {
 			t.Errorf("%+v: %s %s", c, got, diff)
 		}

@@ -131,12 +131,22 @@ func checkDecision(t *testing.T, e client.Explanation) {
 	d := e.Decision
 	held := false
 	for _, warning := range e.Warnings {
-		held = held || strings.HasPrefix(warning, string(e.Verdict)+", not Strong ")
+		held = held || strings.HasPrefix(warning, string(e.Verdict)+", not ")
+	}
+	whole := 0.0
+	for _, one := range e.Indicators {
+		whole += one.StrategyWeight
+	}
+	if math.Abs(d.Conviction*whole-e.Arithmetic.TotalWeight) > 1e-12 {
+		t.Errorf("%s: the conviction %v is not %v of %v", e.Ticker, d.Conviction, e.Arithmetic.TotalWeight, whole)
+	}
+	if d.Conviction < d.Quorum.Conviction && d.Verdict != events.Hold {
+		t.Errorf("%s: %s on a conviction of %v", e.Ticker, d.Verdict, d.Conviction)
 	}
 	if d.Verdict != e.Verdict || d.HeldBack != held || (d.ByScore == d.Verdict) == held {
 		t.Errorf("%s: %+v of %s with warnings %q", e.Ticker, d, e.Verdict, e.Warnings)
 	}
-	if held && d.Coverage >= d.Quorum.Coverage && d.Agreeing >= d.Quorum.Agreeing {
+	if held && d.Conviction >= d.Quorum.Conviction && d.Coverage >= d.Quorum.Coverage && d.Agreeing >= d.Quorum.Agreeing {
 		t.Errorf("%s was held back although the quorum is there: %+v", e.Ticker, d)
 	}
 }

@@ -47,12 +47,13 @@ type categoryJSON struct {
 type decisionJSON struct {
 	Verdict    events.Verdict      `json:"verdict"`
 	ByScore    events.Verdict      `json:"by_score"`  // what the thresholds alone say
-	HeldBack   bool                `json:"held_back"` // the quorum made a Strong verdict a plain one
+	HeldBack   bool                `json:"held_back"` // the quorum made a Strong verdict a plain one, or any a Hold
 	Thresholds strategy.Thresholds `json:"thresholds"`
-	Quorum     strategy.Quorum     `json:"quorum"`   // what a Strong verdict needs
-	Coverage   float64             `json:"coverage"` // share of the strategy's weight that had enough bars
-	Agreeing   int                 `json:"agreeing"` // indicators that vote for the side of by_score, of the score if that is Hold
-	Missing    []string            `json:"missing"`  // weighted indicators without enough bars
+	Quorum     strategy.Quorum     `json:"quorum"`     // what a Strong verdict needs, and of conviction each but Hold
+	Coverage   float64             `json:"coverage"`   // share of the strategy's weight that had enough bars
+	Conviction float64             `json:"conviction"` // share of the strategy's whole weight that votes
+	Agreeing   int                 `json:"agreeing"`   // indicators that vote for the side of by_score, of the score if that is Hold
+	Missing    []string            `json:"missing"`    // weighted indicators without enough bars
 	Regime     string              `json:"regime"`
 }
 
@@ -121,9 +122,11 @@ func decided(r store.Result, document strategy.Document, indicators []events.Ind
 		Verdict: r.Verdict, ByScore: byScore(r.Score, document.Thresholds), Thresholds: document.Thresholds,
 		Quorum: document.Quorum, Coverage: r.Coverage, Missing: []string{}, Regime: r.Regime,
 	}
-	buying, selling := 0, 0
+	buying, selling, voting, whole := 0, 0, 0.0, 0.0
 	for _, one := range indicators {
 		counts := one.Weight*one.StrategyWeight > 0
+		voting += one.Weight * one.StrategyWeight
+		whole += one.StrategyWeight
 		switch {
 		case counts && one.Vote > 0:
 			buying++
@@ -132,6 +135,9 @@ func decided(r store.Result, document strategy.Document, indicators []events.Ind
 		case !one.Available && one.StrategyWeight > 0:
 			d.Missing = append(d.Missing, one.Name)
 		}
+	}
+	if whole > 0 {
+		d.Conviction = voting / whole
 	}
 	if buying+selling == 0 {
 		d.ByScore = events.Hold // the analysis gives no other verdict without a vote

@@ -66,6 +66,7 @@ type Decision struct {
 	Thresholds Thresholds     `json:"thresholds"`
 	Quorum     Quorum         `json:"quorum"`
 	Coverage   float64        `json:"coverage"`
+	Conviction float64        `json:"conviction"` // share of the strategy's whole weight that votes
 	Agreeing   int            `json:"agreeing"`
 	Missing    []string       `json:"missing"` // weighted indicators without enough bars
 	Regime     string         `json:"regime"`
@@ -79,10 +80,11 @@ type Thresholds struct {
 	StrongSell float64 `json:"strong_sell"`
 }
 
-// A Quorum is what a Strong verdict needs.
+// A Quorum is what a Strong verdict needs, and of conviction each but Hold.
 type Quorum struct {
-	Coverage float64 `json:"coverage"`
-	Agreeing int     `json:"agreeing"`
+	Coverage   float64 `json:"coverage"`
+	Agreeing   int     `json:"agreeing"`
+	Conviction float64 `json:"conviction"`
 }
 
 // Sizing is how many shares capital, risk and position limit allow.

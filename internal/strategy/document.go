@@ -170,7 +170,8 @@ func (t Thresholds) Of(score float64) int {
 	return 0
 }
 
-// A Quorum guards the two Strong verdicts; where it is missed they become Buy and Sell.
+// A Quorum guards the verdicts. Where Coverage or Agreeing is missed, the two
+// Strong ones become Buy and Sell; where Conviction is, all but Hold become Hold.
 type Quorum struct {
 	// Coverage is the least share, 0..1, of the strategy's weight whose indicators
 	// had enough bars; default 0.7.
@@ -178,6 +179,12 @@ type Quorum struct {
 	// Agreeing is the least number of indicators, 0..12 (all that can vote), that
 	// vote for the verdict's side; default 5.
 	Agreeing int `json:"agreeing"`
+	// Conviction is the least share, 0..1, of the strategy's whole weight that votes:
+	// the sum of weight x strategy weight of the indicators that vote, for either
+	// side, over the sum of the strategy weights of all thirteen (a strategy weight
+	// is the indicator's weight x its category's). The score divides by what votes
+	// alone, so it does not tell how much that is; default 0.05, 0 asks for none.
+	Conviction float64 `json:"conviction"`
 }
 
 // The methods of a stop.
@@ -292,7 +299,7 @@ func defaults() Document {
 		},
 		Categories: Categories{Trend: 1, Momentum: 1, Volatility: 1, Volume: 1},
 		Thresholds: Thresholds{StrongBuy: 0.6, Buy: 0.2, Sell: -0.2, StrongSell: -0.6},
-		Quorum:     Quorum{Coverage: 0.7, Agreeing: 5},
+		Quorum:     Quorum{Coverage: 0.7, Agreeing: 5, Conviction: 0.05},
 		Risk: Risk{
 			Stop:          Stop{Method: StopFixed, Percent: 2, ATRMultiple: 1.5, Lookback: 10, BufferATR: 0.25, FloorPercent: 1, CapPercent: 10},
 			TargetPercent: 4, MinRiskReward: 1.5, RiskPercent: 2, PositionLimitPercent: 20,

@@ -63,6 +63,7 @@ func (d *Document) each(v visitor) {
 	v.number("thresholds.strong_sell", &d.Thresholds.StrongSell, -1, -leastThreshold)
 	v.number("quorum.coverage", &d.Quorum.Coverage, 0, 1)
 	v.whole("quorum.agreeing", &d.Quorum.Agreeing, 0, votingIndicators)
+	v.number("quorum.conviction", &d.Quorum.Conviction, 0, 1)
 	d.Risk.each(v)
 	v.whole("trade.max_bars", &d.Trade.MaxBars, 0, 500)
 	v.whole("trade.cooldown_bars", &d.Trade.CooldownBars, 0, 100)
