@@ -185,9 +185,11 @@ func against(add func(bool, string, ...any), buy bool, r Report) {
 	add(buy && macd.Vote < 0, "%s against the MACD, which is below its signal", r.Verdict)
 	add(!buy && macd.Vote > 0, "%s against the MACD, which is above its signal", r.Verdict)
 	if n.SMA50 != nil {
-		add(buy && *n.Close < *n.SMA50, "%s below the average of 50 days", r.Verdict)
-		add(!buy && *n.Close > *n.SMA50, "%s above the average of 50 days", r.Verdict)
-		add(buy && *n.SMA20 < *n.SMA50, "%s while the average of 20 days is below that of 50", r.Verdict)
-		add(!buy && *n.SMA20 > *n.SMA50, "%s while the average of 20 days is above that of 50", r.Verdict)
+		// By the measure of the votes: a close on its average is not below it by a bit.
+		near, order := sign(*n.Close-*n.SMA50, *n.Close), sign(*n.SMA20-*n.SMA50, *n.Close)
+		add(buy && near < 0, "%s below the average of 50 days", r.Verdict)
+		add(!buy && near > 0, "%s above the average of 50 days", r.Verdict)
+		add(buy && order < 0, "%s while the average of 20 days is below that of 50", r.Verdict)
+		add(!buy && order > 0, "%s while the average of 20 days is above that of 50", r.Verdict)
 	}
 }

@@ -207,6 +207,8 @@ func TestWarnings(t *testing.T) {
 		{"Buy", 0, 0, 70.1, 0, 100, 100, 100, 1, "trending", "Buy against an overbought RSI of 70.1"},
 		{"Buy", 0, 0, 50, -1, 100, 100, 100, 1, "trending", "Buy against the MACD, which is below its signal"},
 		{"Buy", 0, 0, 50, 1, 99.9, 100, 100, 1, "trending", "Buy below the average of 50 days"},
+		{"Buy", 0, 0, 50, 1, 100 - 1e-11, 100 - 1e-11, 100, 1, "trending", ""}, // float noise
+		{"Sell", 0, 0, 50, -1, 100 + 1e-11, 100 + 1e-11, 100, 1, "trending", ""},
 		{"Strong Buy", 0, 0, 20, 1, 100, 99.9, 100, 1, "trending", "Strong Buy while the average of 20 days is below that of 50"},
 		{"Buy", 0, 0, 20, 1, 100, 100.1, 100, 1, "unknown", ""},
 		{"Buy", 0, 0, 50, 1, 101, 100, 100, 1, "choppy", "Buy in a choppy market: ADX 12.5"},
