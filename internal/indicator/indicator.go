@@ -108,3 +108,6 @@ func lowest(window []float64) float64 {
 	}
 	return bottom
 }
+
+// within returns x, or the end of the range that it lies beyond.
+func within(x, bottom, top float64) float64 { return min(max(x, bottom), top) }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"github.com/tapedeck/tapedeck/internal/indicator"
@@ -257,6 +258,23 @@ func TestRanges(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCloseOutsideItsBar: the rounding of adjusted prices leaves closes a hair
+// outside their bars; they count as at its end, also where the bar is as narrow.
+func TestCloseOutsideItsBar(t *testing.T) {
+	const n = 40
+	for end, want := range map[float64][3]float64{100.00009: {100, 0, 1}, 99.99991: {0, -100, -1}} {
+		high, low, closing, volume := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+		for i := range n {
+			high[i], low[i], closing[i], volume[i] = 100.000001, 100, end, 1000
+		}
+		k, d := indicator.Stochastic(high, low, closing, 14, 3, 3)
+		got := [3]float64{k[n-1], indicator.WilliamsR(high, low, closing, 14)[n-1], indicator.CMF(high, low, closing, volume, 20)[n-1]}
+		if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" || math.Abs(d[n-1]-want[0]) > 1e-6 {
+			t.Errorf("closes at %v: %s, %%D %v", end, diff, d[n-1])
+		}
+	}
 }
 
 // TestFlat: a price that never moves gives TA-Lib's zeros, never NaN.

@@ -37,7 +37,8 @@ func rsiRun(in, out []float64, p float64, period int) {
 }
 
 // Stochastic is the slow stochastic: raw = 100*(close-LL)/(HH-LL) over period
-// bars (0 when the range is empty), k = SMA(smooth) of raw, d = SMA(signal) of
+// bars (0 when the range is empty; a close outside it, as adjusted prices have by
+// their rounding, counts as at its end), k = SMA(smooth) of raw, d = SMA(signal) of
 // k, both from index period+smooth+signal-3 on; all three >= 1. Source:
 // TA_STOCH with SMAs. TradingView: equal (k is there from the start of its own
 // warm-up, signal-1 bars earlier). One working slice.
@@ -51,7 +52,7 @@ func Stochastic(high, low, closing []float64, period, smooth, signal int) (k, d 
 		raw[i] = 0
 		top, bottom := highest(high[from:i+1]), lowest(low[from:i+1])
 		if top > bottom {
-			raw[i] = 100 * ((closing[i] - bottom) / (top - bottom))
+			raw[i] = 100 * ((within(closing[i], bottom, top) - bottom) / (top - bottom))
 		}
 	})
 	k = SMA(raw, smooth)
@@ -65,7 +66,7 @@ func Stochastic(high, low, closing []float64, period, smooth, signal int) (k, d 
 }
 
 // WilliamsR is Williams' %R, -100*(HH-close)/(HH-LL) over period bars, -100..0;
-// 0 when the range is empty. First value at index period-1; period >= 1.
+// 0 when the range is empty; a close outside it counts as at its end. First value at index period-1; period >= 1.
 // Source: TA_WILLR. TradingView: equal, but for an empty range (none there).
 func WilliamsR(high, low, closing []float64, period int) []float64 {
 	n := shortest(high, low, closing)
@@ -77,7 +78,7 @@ func WilliamsR(high, low, closing []float64, period int) []float64 {
 		out[i] = 0
 		top, bottom := highest(high[from:i+1]), lowest(low[from:i+1])
 		if top > bottom {
-			out[i] = -100 * ((top - closing[i]) / (top - bottom))
+			out[i] = -100 * ((top - within(closing[i], bottom, top)) / (top - bottom))
 		}
 	})
 	return out

@@ -29,11 +29,13 @@ const noise = 1e-9
 
 // moneyFlowVolume returns volume * ((close-low)-(high-close))/(high-low), the
 // share of a bar's volume that bought less what sold; 0 for a bar without range,
-// or with one that is only the noise of its prices.
+// or with one that is only the noise of its prices. A close outside the bar counts as
+// at its end.
 func moneyFlowVolume(high, low, closing, volume float64) float64 {
 	if high-low <= noise*high {
 		return 0
 	}
+	closing = within(closing, low, high)
 	return ((closing - low) - (high - closing)) / (high - low) * volume
 }
 
