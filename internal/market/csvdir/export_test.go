@@ -14,6 +14,7 @@ const (
 	MaxSettings  = maxSettingsBytes
 	MaxFiles     = maxFiles
 	MaxOfSize    = maxOfSize
+	MinAlike     = minAlike
 )
 
 // Decode is decode for the fuzz test, with the line that an error is about (0: none).

@@ -22,6 +22,9 @@ const (
 	// maxOfSize is how many files of one size are compared: where more have it, sizes
 	// say nothing (numbers of a fixed width). Of 2,000 files of 50 kB a handful do.
 	maxOfSize = 8
+	// minAlike is how many bars two files must have for their being the same to say
+	// something: shorter histories are analysed by hardly any strategy.
+	minAlike = 20
 	// settleTime is how long after a file's change what was read of it is not
 	// yet trusted: a second change within the clock tick of the file system
 	// (2 s on FAT) would leave size and time as they are.

@@ -21,6 +21,9 @@ type listing struct {
 // vendor delivered twice, or was saved under a wrong name. Only files of equal
 // size are looked at; a link to the file is no other one.
 func (p *Provider) twins(root *os.Root, ticker string, file parsed) string {
+	if len(file.bars) < minAlike {
+		return ""
+	}
 	var names []string
 	for _, other := range p.sized(root, file.info.Size()) {
 		if other == ticker {

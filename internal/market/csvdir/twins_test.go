@@ -30,21 +30,20 @@ func twins(t *testing.T, p *csvdir.Provider, ticker string) string {
 
 // Two files of one content are told of, at either, whoever was asked before.
 func TestFilesOfTheSameContent(t *testing.T) {
-	const (
-		one   = header + "2024-01-02,10,12,9,11,100\n"
-		other = header + "2024-01-02,10,12,9,11,200\n" // of the same size
-	)
-	dir := folder(t, map[string]string{"A.csv": one, "B.csv": one, "C.csv": other, "D%2FE.csv": one, "L.csv": history(3), "empty.csv": "", "X.csv": "", "Y.csv": ""})
+	one := history(csvdir.MinAlike)
+	other := strings.Replace(one, ",1003\n", ",2003\n", 1) // of the same size
+	few := history(csvdir.MinAlike - 1)
+	dir := folder(t, map[string]string{"A.csv": one, "B.csv": one, "C.csv": other, "D%2FE.csv": one, "L.csv": history(99), "X.csv": few, "Y.csv": few})
 	if err := os.Symlink("L.csv", filepath.Join(dir, "LINK.csv")); err != nil {
 		t.Skip("no symbolic links here: ", err)
 	}
 	want := map[string]string{
 		"A": "the same bars stand in B.csv, D%2FE.csv; only one of them can be what its name says",
-		"B": "the same bars stand in A.csv, D%2FE.csv;", "D/E": "the same bars stand in A.csv, B.csv;", "C": "", "L": "", "LINK": "",
+		"B": "the same bars stand in A.csv, D%2FE.csv;", "D/E": "the same bars stand in A.csv, B.csv;", "C": "", "L": "", "LINK": "", "X": "",
 	}
 	for first := range want {
 		p := open(t, dir)
-		for _, ticker := range []string{first, "A", "B", "C", "D/E", "L", "LINK", "A"} {
+		for _, ticker := range []string{first, "A", "B", "C", "D/E", "L", "LINK", "X", "A"} {
 			if got := twins(t, p, ticker); (got == "") != (want[ticker] == "") || !strings.HasPrefix(got, want[ticker]) {
 				t.Errorf("%s after %s: %q", ticker, first, got)
 			}
@@ -56,7 +55,7 @@ func TestFilesOfTheSameContent(t *testing.T) {
 		if err := os.Rename(filepath.Join(dir, "L.csv"), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, "L.csv"), history(4))
+		write(t, filepath.Join(dir, "L.csv"), history(98))
 	}
 	if got := twins(t, p, "A"); got != "" {
 		t.Errorf("the others were replaced: %q", got)
@@ -75,13 +74,13 @@ func TestFilesOfTheSameContent(t *testing.T) {
 func TestManyFilesOfOneSize(t *testing.T) {
 	files := map[string]string{}
 	for i := range csvdir.MaxOfSize {
-		files[fmt.Sprintf("A%d.csv", i)] = history(3)
+		files[fmt.Sprintf("A%d.csv", i)] = history(99)
 	}
 	dir := folder(t, files)
 	if got := twins(t, open(t, dir), "A0"); !strings.HasPrefix(got, "the same bars stand in A1.csv, A2.csv, ") {
 		t.Errorf("at the limit: %q", got)
 	}
-	write(t, filepath.Join(dir, "B.csv"), history(3))
+	write(t, filepath.Join(dir, "B.csv"), history(99))
 	if got := twins(t, open(t, dir), "A0"); got != "" {
 		t.Errorf("past the limit: %q", got)
 	}
