@@ -153,6 +153,8 @@ func TestDecimals(t *testing.T) {
 	}{
 		{"TCS.NS", 3450, "3450.00"}, {"TCS.NS", 0.85, "0.85"}, {"AAPL", 190.5, "190.50"}, {"SNDL", 0.1234, "0.1234"}, {"SNDL", 1, "1.00"},
 		{"ABC.L", 12.5, "12.50"}, {"ABC.L", 0.0625, "0.0625"},
+		{"TCS.NS", 0.0098, "0.0098"}, {"TCS.NS", 0.010392, "0.01039"}, {"TCS.NS", 0.01, "0.01"}, // off the tick of 0.01, and on it
+		{"TCS.NS", 3450.000049, "3450.00"}, {"TCS.NS", 3450.0212, "3450.02"}, {"ABC.L", 0.0000123456, "0.00001235"}, {"BTC-USD", 1e-12, "0.000000000001"}, {"BTC-USD", 0, "0.0000"},
 	} {
 		if got := priceAt(c.name, c.price); got != c.want {
 			t.Errorf("%s at %v: %s, want %s", c.name, c.price, got, c.want)

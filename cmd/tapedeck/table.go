@@ -165,17 +165,46 @@ func quoted(name string, v *float64) string {
 }
 
 // decimals is how many a price of a ticker is written with: as many as its tick
-// has, at least 2. Without a tick a price below 1 has 4, as at the US exchanges.
+// has, at least 2. Without a tick a price below 1 has 4, as at the US exchanges. A
+// price that lies off its tick, as a level does for which there is no room on
+// them, has as many as show wantDigits of its digits, or it would look like one that
+// can be ordered.
 func decimals(name string, v float64) int {
 	tick := ticker.ExchangeOf(name).TickAt(v)
 	if tick == 0 && v < 1 {
-		return 4
+		return significant(v, 4)
 	}
 	n := 2
 	for n < 8 && tick > 0 && math.Abs(tick*math.Pow10(n)-math.Round(tick*math.Pow10(n))) > 1e-6 {
 		n++
 	}
+	if tick > 0 && math.Abs(v/tick-math.Round(v/tick)) > offTick {
+		return significant(v, n)
+	}
 	return n
+}
+
+const (
+	// wantDigits of a small price tell a level from its neighbours of a percent.
+	wantDigits = 4
+	// offTick is the part of a tick up to which a price is on it, but for the noise
+	// of a provider's numbers.
+	offTick = 0.01
+	// mostDecimals are those of the smallest price that a bar may have.
+	mostDecimals = 15
+)
+
+// significant is how many decimals, at least least, show wantDigits digits of v
+// but for zeros at their end.
+func significant(v float64, least int) int {
+	if !(v > 0) {
+		return least
+	}
+	n := min(mostDecimals, wantDigits-1-int(math.Floor(math.Log10(v))))
+	for n > least && math.Mod(math.Round(v*math.Pow10(n)), 10) == 0 {
+		n--
+	}
+	return max(least, n)
 }
 
 func clock(t *time.Time) string {
