@@ -81,7 +81,7 @@ func table(t *testing.T, series []market.Series) {
 			d.Name, p.Tickers, p.Profitable, x.Trades, *x.WinRatePercent, *x.ProfitFactor, *x.ExpectancyPercent, *x.ExpectancyR, *x.AverageBarsHeld, 100*float64(both)/float64(x.Trades),
 			g.ReturnPercent, *g.CAGRPercent, *g.Sharpe, g.MaxDrawdownPercent, p.ExposurePercent, (x.Costs+x.Slippage)/float64(p.Tickers),
 			h.ReturnPercent, *h.CAGRPercent, *h.Sharpe, h.MaxDrawdownPercent, took.Seconds())
-		fmt.Fprintf(&out, "  %s: %s to %s, %+v\n", d.Name, p.From.Format(time.DateOnly), p.To.Format(time.DateOnly), p.Days)
+		fmt.Fprintf(&out, "  %s: %s to %s, %d untradable, %+v\n", d.Name, p.From.Format(time.DateOnly), p.To.Format(time.DateOnly), p.Untradable, p.Days)
 	}
 	t.Logf("\n%s\n%d processors, %.1f s in all", out.String(), runtime.GOMAXPROCS(0), all.Seconds())
 }
