@@ -140,8 +140,8 @@ func checkDecision(t *testing.T, e client.Explanation) {
 	if math.Abs(d.Conviction*whole-e.Arithmetic.TotalWeight) > 1e-12 {
 		t.Errorf("%s: the conviction %v is not %v of %v", e.Ticker, d.Conviction, e.Arithmetic.TotalWeight, whole)
 	}
-	if d.Conviction < d.Quorum.Conviction && d.Verdict != events.Hold {
-		t.Errorf("%s: %s on a conviction of %v", e.Ticker, d.Verdict, d.Conviction)
+	if d.Conviction < 0.05 && d.Verdict != events.Hold || d.Quorum.Conviction != 0.05 {
+		t.Errorf("%s: %s on a conviction of %v, of %v", e.Ticker, d.Verdict, d.Conviction, d.Quorum.Conviction)
 	}
 	if d.Verdict != e.Verdict || d.HeldBack != held || (d.ByScore == d.Verdict) == held {
 		t.Errorf("%s: %+v of %s with warnings %q", e.Ticker, d, e.Verdict, e.Warnings)
@@ -165,6 +165,24 @@ func checkSizing(t *testing.T, e client.Explanation) {
 	}
 	if float64(s.SharesByRisk)*s.RiskPerShare > s.MayLose || float64(s.SharesByPosition)*e.Plan.Entry > s.MayTake {
 		t.Errorf("%s: %+v allows too much", e.Ticker, s)
+	}
+}
+
+// TestExplainWithoutConviction: a result of before there was a quorum of
+// conviction is not explained by one.
+func TestExplainWithoutConviction(t *testing.T) {
+	r := newRig(t)
+	id := r.submit(`{"tickers":["OLD.NS"]}`)
+	old := r.analyzed(id, "OLD.NS", 0.3, events.Buy)
+	old.Report.Indicators = []events.Indicator{
+		{Name: "rsi", Category: "momentum", Available: true, Values: map[string]float64{}, Vote: 1, Weight: 0.01, StrategyWeight: 1, Contribution: 0.3},
+		{Name: "atr", Category: "volatility", Available: true, Values: map[string]float64{}, StrategyWeight: 1},
+	}
+	r.publish(old)
+	r.record()
+	d := r.explained("/api/v1/tickers/OLD.NS/explain").Decision
+	if d.Conviction != 0.005 || d.Quorum.Conviction != 0 || d.HeldBack || d.Quorum.Agreeing != 5 {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -139,6 +139,9 @@ func decided(r store.Result, document strategy.Document, indicators []events.Ind
 	if whole > 0 {
 		d.Conviction = voting / whole
 	}
+	if d.Verdict != events.Hold && d.Conviction < d.Quorum.Conviction {
+		d.Quorum.Conviction = 0 // a result of a release that asked for none, whose documents do not say
+	}
 	if buying+selling == 0 {
 		d.ByScore = events.Hold // the analysis gives no other verdict without a vote
 	}
