@@ -69,6 +69,7 @@ var layers = []layer{
 	{pkg: "internal/store/postgres", own: []string{"events", "schema", "internal/store", "internal/store/query"}, libs: []string{pgx}},
 	{pkg: "internal/store/postgres/postgrestest", own: []string{"internal/loopback"}, libs: []string{pgx}},
 	{pkg: "internal/store/dsn", own: []string{"internal/store", "internal/store/sqlite", "internal/store/postgres"}},
+	{pkg: "internal/store/memory", own: []string{"events", "schema", "internal/store"}},
 	{pkg: "internal/store/storetest", own: []string{"events", "internal/store"}},
 
 	// The stages. None imports another, but api its live feed.
