@@ -22,7 +22,6 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/market"
-	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/pubsub"
 )
 
@@ -31,7 +30,7 @@ type Tape interface {
 	Publish(ctx context.Context, event events.Event) (seq uint64, err error)
 	PublishBatch(ctx context.Context, batch []events.Event) error
 	Taken(ctx context.Context, outcomes []events.Data) ([]bool, error)
-	JobEvent(ctx context.Context, jobID, what string) (events.Recorded, error)
+	JobEvents
 }
 
 // Work is what an analyzer needs of the work queue besides its messages.
@@ -57,10 +56,8 @@ type Analyzer struct {
 	log         *slog.Logger
 	items       message.Subscriber
 	provider    market.Provider
-	jobs        *jobs
+	handler     *Handler
 	outbox      *outbox
-	name        string
-	source      string
 	now         func() time.Time
 	attemptTime time.Duration
 	turns       chan struct{} // holds one token for each backtest that is being worked out
@@ -74,8 +71,6 @@ func New(cfg Config) *Analyzer {
 		items:       cfg.Items,
 		provider:    cfg.Provider,
 		outbox:      newOutbox(cfg.Tape, log),
-		name:        cfg.Name,
-		source:      "tapedeck/" + cfg.Name,
 		now:         cfg.Clock,
 		attemptTime: cfg.AttemptTime,
 		turns:       make(chan struct{}, runtime.GOMAXPROCS(0)),
@@ -86,7 +81,10 @@ func New(cfg Config) *Analyzer {
 	if a.attemptTime == 0 {
 		a.attemptTime = AttemptTime
 	}
-	a.jobs = newJobs(cfg.Tape, cfg.Work, a.now)
+	a.handler = NewHandler(HandlerConfig{
+		Log: log, Tape: cfg.Tape, Work: cfg.Work, Name: cfg.Name, Now: a.now,
+		Analyze: a.analyze, Backtest: a.backtestOf, Store: a.outbox.store,
+	})
 	return a
 }
 
@@ -115,16 +113,11 @@ func (a *Analyzer) Run(ctx context.Context) error {
 // handle takes one message of the work queue. The Router acknowledges it when
 // nil is returned, and gives it back for another attempt otherwise.
 func (a *Analyzer) handle(msg *message.Message) error {
-	item, err := stream.DecodeItem(msg.Payload)
-	if err != nil { // it can only be dropped; the reconciler dispatches its ticker again
-		a.log.Error("not a work item, dropped", "subject", pubsub.Subject(msg), "err", err)
-		return nil
+	retryAfter, err := a.handler.Handle(msg.Context(), msg.Payload, pubsub.Attempts(msg))
+	if err != nil {
+		pubsub.RetryAfter(msg, retryAfter)
 	}
-	if err := a.work(msg.Context(), item, pubsub.Attempts(msg)); err != nil {
-		pubsub.RetryAfter(msg, Wait(err, item.Deadline.Sub(a.now())))
-		return fmt.Errorf("job %s, ticker %s, attempt %d: %w", item.JobID, item.Ticker, pubsub.Attempts(msg), err)
-	}
-	return nil
+	return err
 }
 
 // routerLog shows the Router's lines one level lower than it writes them: what

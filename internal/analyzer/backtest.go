@@ -17,8 +17,8 @@ import (
 // backtestOf trades a job's strategy over the bars of one ticker. It takes as
 // long as hundreds of analyses, so only as many run at a time as there are
 // processors: what waits for its turn does not slow down the analyses beside it.
-func (a *Analyzer) backtestOf(ctx context.Context, item stream.Item, p plan) (events.BacktestReport, error) {
-	params, err := backtestParams(item, p.window)
+func (a *Analyzer) backtestOf(ctx context.Context, item stream.Item, p Plan) (events.BacktestReport, error) {
+	params, err := backtestParams(item, p.Window)
 	if err != nil {
 		return events.BacktestReport{}, err
 	}
@@ -34,7 +34,7 @@ func (a *Analyzer) backtestOf(ctx context.Context, item stream.Item, p plan) (ev
 	case <-ctx.Done():
 		return events.BacktestReport{}, ctx.Err()
 	}
-	result, err := backtest.Run(series, p.doc, params)
+	result, err := backtest.Run(series, p.Document, params)
 	if err != nil {
 		return events.BacktestReport{}, err
 	}

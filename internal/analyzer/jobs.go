@@ -15,16 +15,21 @@ import (
 // errJobLost says that the tape no longer has the JobQueued of a work item.
 var errJobLost = errors.New("the tape does not have this job's JobQueued event")
 
-// A plan is what analyzers need of a job beyond its work items.
-type plan struct {
-	doc    strategy.Document
-	window *events.Backtest // of a backtest
+// A Plan is what analyzers need of a job beyond its work items.
+type Plan struct {
+	Document strategy.Document
+	Window   *events.Backtest // of a backtest
 }
 
-// jobs remembers the plan of each job, read once, and whether it was cancelled, asked at most once per
+// JobEvents reads events of a job, with the errors of package stream.
+type JobEvents interface {
+	JobEvent(ctx context.Context, jobID, what string) (events.Recorded, error)
+}
+
+// jobs remembers the Plan of each job, read once, and whether it was cancelled, asked at most once per
 // CancelCheck. What a cancelled job has left in the work queue is purged.
 type jobs struct {
-	tape Tape
+	tape JobEvents
 	work Work
 	now  func() time.Time
 
@@ -35,18 +40,18 @@ type jobs struct {
 
 type entry struct {
 	mu        sync.Mutex // guards the rest; held while the tape is asked
-	plan      *plan
+	plan      *Plan
 	cancelled bool
 	checked   time.Time
 }
 
-func newJobs(tape Tape, work Work, now func() time.Time) *jobs {
+func newJobs(tape JobEvents, work Work, now func() time.Time) *jobs {
 	return &jobs{tape: tape, work: work, now: now, entries: map[string]*entry{}}
 }
 
 // look returns the job's plan, or cancelled. errJobLost and errors of the
 // strategy document are final, others may pass.
-func (j *jobs) look(ctx context.Context, id string) (p plan, cancelled bool, err error) {
+func (j *jobs) look(ctx context.Context, id string) (p Plan, cancelled bool, err error) {
 	e := j.entry(id)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -54,27 +59,27 @@ func (j *jobs) look(ctx context.Context, id string) (p plan, cancelled bool, err
 		switch _, err := j.tape.JobEvent(ctx, id, "cancelled"); {
 		case err == nil:
 			if err := j.work.Purge(ctx, id); err != nil {
-				return plan{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
+				return Plan{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
 			}
 			e.cancelled = true
 		case errors.Is(err, events.ErrMalformed): // the recorder set it aside: nothing is cancelled by it
 		case !errors.Is(err, stream.ErrNotFound):
-			return plan{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
+			return Plan{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
 		}
 		e.checked = j.now()
 	}
 	if e.cancelled {
-		return plan{}, true, nil
+		return Plan{}, true, nil
 	}
 	if e.plan == nil {
 		if e.plan, err = j.read(ctx, id); err != nil {
-			return plan{}, false, err
+			return Plan{}, false, err
 		}
 	}
 	return *e.plan, false, nil
 }
 
-func (j *jobs) read(ctx context.Context, id string) (*plan, error) {
+func (j *jobs) read(ctx context.Context, id string) (*Plan, error) {
 	recorded, err := j.tape.JobEvent(ctx, id, "queued")
 	if errors.Is(err, stream.ErrNotFound) || errors.Is(err, events.ErrMalformed) {
 		return nil, fmt.Errorf("%w: %w", errJobLost, err)
@@ -90,7 +95,7 @@ func (j *jobs) read(ctx context.Context, id string) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errStrategy, err)
 	}
-	return &plan{doc: doc, window: queued.Backtest}, nil
+	return &Plan{Document: doc, Window: queued.Backtest}, nil
 }
 
 func (j *jobs) entry(id string) *entry {

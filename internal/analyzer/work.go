@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -14,6 +15,36 @@ import (
 // errStrategy says that a job's strategy document cannot be used.
 var errStrategy = errors.New("the job's strategy document is not usable")
 
+// HandlerConfig is what a Handler is made of. All fields are needed.
+type HandlerConfig struct {
+	Log  *slog.Logger
+	Tape JobEvents
+	Work Work
+	Name string           // of this process, in outcomes: "analyzer-host-1234"
+	Now  func() time.Time // stamps outcomes; deadlines are held against it
+
+	// Analyze and Backtest do with one ticker what its job is for.
+	Analyze  func(ctx context.Context, item stream.Item, plan Plan) (events.Report, error)
+	Backtest func(ctx context.Context, item stream.Item, plan Plan) (events.BacktestReport, error)
+	// Store returns nil once an outcome of the event's ticker stands on the
+	// tape, this one or an earlier one.
+	Store func(ctx context.Context, event events.Event) error
+}
+
+// A Handler takes deliveries of work items to their end, from the look at the
+// job to the outcome on the tape. It starts no goroutine and reads no clock but
+// Now. Safe for concurrent use, as far as its parts are.
+type Handler struct {
+	HandlerConfig
+	jobs   *jobs
+	source string
+}
+
+// NewHandler makes a handler that knows no job yet.
+func NewHandler(cfg HandlerConfig) *Handler {
+	return &Handler{HandlerConfig: cfg, jobs: newJobs(cfg.Tape, cfg.Work, cfg.Now), source: "tapedeck/" + cfg.Name}
+}
+
 // A delivery is one attempt at a work item.
 type delivery struct {
 	item    stream.Item
@@ -21,26 +52,41 @@ type delivery struct {
 	began   time.Time
 }
 
+// Handle takes the delivery number attempt (from 1) of one message of the work
+// queue. A nil error means that the message is settled and to be acknowledged.
+// Otherwise it is to be delivered again, not before retryAfter has passed.
+func (h *Handler) Handle(ctx context.Context, payload []byte, attempt int) (retryAfter time.Duration, err error) {
+	item, err := stream.DecodeItem(payload)
+	if err != nil { // it can only be dropped; the reconciler dispatches its ticker again
+		h.Log.Error("not a work item, dropped", "err", err)
+		return 0, nil
+	}
+	if err := h.work(ctx, item, attempt); err != nil {
+		return Wait(err, item.Deadline.Sub(h.Now())), fmt.Errorf("job %s, ticker %s, attempt %d: %w", item.JobID, item.Ticker, attempt, err)
+	}
+	return 0, nil
+}
+
 // work takes one delivery of a work item to its end. A nil error means that
 // the item is settled: its outcome stands on the tape, or its job was
 // cancelled. Otherwise the item is to be delivered again.
-func (a *Analyzer) work(ctx context.Context, item stream.Item, attempt int) error {
-	d := delivery{item, attempt, a.now()}
-	p, cancelled, err := a.jobs.look(ctx, item.JobID)
+func (h *Handler) work(ctx context.Context, item stream.Item, attempt int) error {
+	d := delivery{item, attempt, h.Now()}
+	p, cancelled, err := h.jobs.look(ctx, item.JobID)
 	switch {
 	case cancelled: // an outcome would not count
 		return nil
 	case errors.Is(err, errJobLost), errors.Is(err, errStrategy):
-		return a.fail(ctx, d, Action{Code: events.FailureInternal, Message: events.CleanText(err.Error())})
+		return h.fail(ctx, d, Action{Code: events.FailureInternal, Message: events.CleanText(err.Error())})
 	case err != nil:
 		return err
 	case d.began.After(item.Deadline):
-		return a.fail(ctx, d, Action{Code: events.FailureDeadline, Message: "the job's deadline had passed when the ticker came up"})
+		return h.fail(ctx, d, Action{Code: events.FailureDeadline, Message: "the job's deadline had passed when the ticker came up"})
 	case attempt > MaxDeliveries:
 		message := fmt.Sprintf("delivered %d times without an outcome: the analyzers that took it died", attempt-1)
-		return a.fail(ctx, d, Action{Code: events.FailureAttemptsExhausted, Message: message})
+		return h.fail(ctx, d, Action{Code: events.FailureAttemptsExhausted, Message: message})
 	}
-	outcome, err := a.attempt(ctx, d, p)
+	outcome, err := h.attempt(ctx, d, p)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // the process is stopping: not the ticker's fault
 	}
@@ -49,50 +95,51 @@ func (a *Analyzer) work(ctx context.Context, item stream.Item, attempt int) erro
 		if action.Retry {
 			return err
 		}
-		return a.fail(ctx, d, action)
+		return h.fail(ctx, d, action)
 	}
-	err = a.outbox.store(ctx, events.New(a.source, a.now(), outcome))
+	err = h.Store(ctx, events.New(h.source, h.Now(), outcome))
 	if errors.Is(err, events.ErrMalformed) || errors.Is(err, events.ErrTooLarge) { // a bug, and repeating it helps nobody
-		return a.fail(ctx, d, Action{Code: events.FailureInternal, Message: events.CleanText(err.Error())})
+		return h.fail(ctx, d, Action{Code: events.FailureInternal, Message: events.CleanText(err.Error())})
 	}
 	return err
 }
 
-// attempt gets the bars, within AttemptTime, and does with them what the job is
-// for. A panic in either is an error of this ticker, not of the process.
-func (a *Analyzer) attempt(ctx context.Context, d delivery, p plan) (outcome events.Data, err error) {
+// attempt does with a ticker what the job is for. A panic in it is an error of
+// this ticker, not of the process.
+func (h *Handler) attempt(ctx context.Context, d delivery, p Plan) (outcome events.Data, err error) {
 	item := d.item
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("%w: %v", errPanic, cause)
-			a.log.Error("analysis panicked", "job_id", item.JobID, "ticker", item.Ticker, "err", err)
+			h.Log.Error("analysis panicked", "job_id", item.JobID, "ticker", item.Ticker, "err", err)
 		}
 	}()
 	switch item.Kind {
 	case events.KindAnalysis:
-		report, err := a.analyze(ctx, item, p)
+		report, err := h.Analyze(ctx, item, p)
 		return &events.TickerAnalyzed{
-			JobID: item.JobID, Ticker: item.Ticker, Kind: item.Kind, StrategyName: p.doc.Name, StrategyHash: item.StrategyHash,
-			Attempts: d.attempt, StartedAt: d.began.UTC(), CompletedAt: a.now().UTC(), Analyzer: a.name, Report: report,
+			JobID: item.JobID, Ticker: item.Ticker, Kind: item.Kind, StrategyName: p.Document.Name, StrategyHash: item.StrategyHash,
+			Attempts: d.attempt, StartedAt: d.began.UTC(), CompletedAt: h.Now().UTC(), Analyzer: h.Name, Report: report,
 		}, err
 	case events.KindBacktest:
-		report, err := a.backtestOf(ctx, item, p)
+		report, err := h.Backtest(ctx, item, p)
 		return &events.TickerBacktested{
-			JobID: item.JobID, Ticker: item.Ticker, Kind: item.Kind, StrategyName: p.doc.Name, StrategyHash: item.StrategyHash,
-			Attempts: d.attempt, StartedAt: d.began.UTC(), CompletedAt: a.now().UTC(), Analyzer: a.name, Report: report,
+			JobID: item.JobID, Ticker: item.Ticker, Kind: item.Kind, StrategyName: p.Document.Name, StrategyHash: item.StrategyHash,
+			Attempts: d.attempt, StartedAt: d.began.UTC(), CompletedAt: h.Now().UTC(), Analyzer: h.Name, Report: report,
 		}, err
 	}
 	return nil, fmt.Errorf("%w: this analyzer does not know jobs of kind %q", analysis.ErrParameters, item.Kind)
 }
 
-func (a *Analyzer) analyze(ctx context.Context, item stream.Item, p plan) (events.Report, error) {
+// analyze gets the bars of one ticker, within the attempt's time, and analyses them.
+func (a *Analyzer) analyze(ctx context.Context, item stream.Item, p Plan) (events.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.attemptTime)
 	defer cancel()
 	series, err := a.provider.Daily(ctx, item.Ticker, item.Options.Bars)
 	if err != nil {
 		return events.Report{}, fmt.Errorf("getting bars: %w", err)
 	}
-	report, err := analysis.Analyze(series, p.doc, analysisParams(item))
+	report, err := analysis.Analyze(series, p.Document, analysisParams(item))
 	if err != nil {
 		return events.Report{}, err
 	}
@@ -108,8 +155,8 @@ func analysisParams(item stream.Item) analysis.Params {
 	}
 }
 
-func (a *Analyzer) fail(ctx context.Context, d delivery, action Action) error {
-	return a.outbox.store(ctx, events.New(a.source, a.now(), &events.TickerFailed{
+func (h *Handler) fail(ctx context.Context, d delivery, action Action) error {
+	return h.Store(ctx, events.New(h.source, h.Now(), &events.TickerFailed{
 		JobID:       d.item.JobID,
 		Ticker:      d.item.Ticker,
 		Kind:        d.item.Kind,
@@ -117,8 +164,8 @@ func (a *Analyzer) fail(ctx context.Context, d delivery, action Action) error {
 		Message:     action.Message,
 		Attempts:    d.attempt,
 		StartedAt:   d.began.UTC(),
-		CompletedAt: a.now().UTC(),
-		Analyzer:    a.name,
+		CompletedAt: h.Now().UTC(),
+		Analyzer:    h.Name,
 	}))
 }
 
