@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"errors"
 	"time"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -156,4 +157,22 @@ func (c *Core) finish(err error) Output {
 		return Finish{}
 	}
 	return Finish{Err: err, Retry: min(RetryBase<<min(c.try-1, 10), RetryMax)}
+}
+
+// Ends are the events of a job that Look asks for.
+var Ends = [...]string{"cancelled", "completed"}
+
+// Ended makes the answer to Look from those of the tape on each of Ends: one
+// that stands there says that the job has ended, whatever became of the others.
+func Ended(answers []error) (bool, error) {
+	var failed error
+	for _, err := range answers {
+		switch {
+		case err == nil:
+			return true, nil
+		case !errors.Is(err, stream.ErrNotFound):
+			failed = err
+		}
+	}
+	return false, failed
 }

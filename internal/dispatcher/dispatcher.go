@@ -31,8 +31,7 @@ type Tape interface {
 // or none: stream.ErrExists if one is outstanding. DispatchMissing sends those
 // items, of one job, that are not outstanding; it may be called again.
 type Work interface {
-	Dispatch(ctx context.Context, items []stream.Item) error
-	DispatchMissing(ctx context.Context, items []stream.Item) (sent int, err error)
+	Queue
 	Purge(ctx context.Context, jobID string) error
 	DispatchQueue(ctx context.Context) (jetstream.Consumer, error)
 }
@@ -166,27 +165,14 @@ func (d *Dispatcher) dispatch(ctx context.Context, begin Begin, chunks *gather, 
 // ended looks for a cancel and for an announced end of the job, both at once:
 // that neither is there, the usual answer, takes longest to learn.
 func (d *Dispatcher) ended(ctx context.Context, jobID string) (bool, error) {
-	kinds := []string{"cancelled", "completed"}
-	answers := make(chan error, len(kinds))
-	for _, what := range kinds {
-		go func() {
-			_, err := d.tape.JobEvent(ctx, jobID, what)
-			answers <- err
-		}()
+	answers := make([]error, len(Ends))
+	var asked sync.WaitGroup
+	for i, what := range Ends {
+		asked.Go(func() { _, answers[i] = d.tape.JobEvent(ctx, jobID, what) })
 	}
-	ended, failed := false, error(nil)
-	for range kinds {
-		switch err := <-answers; {
-		case err == nil:
-			ended = true
-		case !errors.Is(err, stream.ErrNotFound):
-			failed = fmt.Errorf("looking whether job %s has ended: %w", jobID, err)
-		}
-	}
-	if ended {
-		return true, nil
-	}
-	return false, failed
+	asked.Wait()
+	ended, err := Ended(answers[:])
+	return ended, wrap("looking whether job "+jobID+" has ended", err)
 }
 
 // settle notes an acknowledgement that could not be sent: the message comes

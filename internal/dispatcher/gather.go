@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
@@ -47,56 +48,75 @@ func (g *gather) send(ctx context.Context, items []stream.Item) error {
 
 // run sends what is offered until ctx ends.
 func (g *gather) run(ctx context.Context) {
-	var next []chunk // taken out of offers, but not fitting into the batch before
+	var waiting []chunk
 	for {
-		batch := next
-		if len(batch) == 0 {
+		if len(waiting) == 0 {
 			select {
 			case c := <-g.offers:
-				batch = []chunk{c}
+				waiting = append(waiting, c)
 			case <-ctx.Done():
 				return
 			}
 		}
-		batch, next = g.fill(batch)
-		g.publish(ctx, batch)
+		waiting = g.more(waiting)
+		n := Cut(itemsOf(waiting))
+		for i, err := range SendBatch(ctx, g.work, itemsOf(waiting[:n])) {
+			waiting[i].sent <- err
+		}
+		waiting = append([]chunk(nil), waiting[n:]...)
 	}
 }
 
-// fill adds what is offered right now, until something does not fit: too many
-// items, or a second chunk of a job, whose items the guards of one batch would
-// not keep apart.
-func (g *gather) fill(batch []chunk) (full, next []chunk) {
-	items, jobs := len(batch[0].items), map[string]bool{batch[0].items[0].JobID: true}
+// more adds what is offered right now.
+func (g *gather) more(waiting []chunk) []chunk {
 	for {
 		select {
 		case c := <-g.offers:
-			if job := c.items[0].JobID; items+len(c.items) <= ChunkItems && !jobs[job] {
-				batch = append(batch, c)
-				items += len(c.items)
-				jobs[job] = true
-				continue
-			}
-			return batch, []chunk{c}
+			waiting = append(waiting, c)
 		default:
-			return batch, nil
+			return waiting
 		}
 	}
 }
 
-// publish sends a batch, and each chunk by itself if some of it is outstanding.
-func (g *gather) publish(ctx context.Context, batch []chunk) {
-	var items []stream.Item
-	for _, c := range batch {
-		items = append(items, c.items...)
+func itemsOf(chunks []chunk) [][]stream.Item {
+	list := make([][]stream.Item, len(chunks))
+	for i, c := range chunks {
+		list[i] = c.items
 	}
-	err := g.work.Dispatch(ctx, items)
-	for _, c := range batch {
-		if errors.Is(err, stream.ErrExists) {
-			_, missing := g.work.DispatchMissing(ctx, c.items)
-			c.sent <- missing
-			continue
+	return list
+}
+
+// Cut is how many of the chunks that wait go out in the next batch: the first,
+// and on until something does not fit, which is too many items, or a second
+// chunk of a job, whose items the guards of one batch would not keep apart.
+func Cut(waiting [][]stream.Item) int {
+	items, jobs := 0, map[string]bool{}
+	for n, chunk := range waiting {
+		job := chunk[0].JobID
+		if items += len(chunk); n > 0 && (items > ChunkItems || jobs[job]) {
+			return n
 		}
-		c.sent <- err
+		jobs[job] = true
 	}
+	return len(waiting)
+}
+
+// A Queue takes work items, see Work.
+type Queue interface {
+	Dispatch(ctx context.Context, items []stream.Item) error
+	DispatchMissing(ctx context.Context, items []stream.Item) (sent int, err error)
+}
+
+// SendBatch puts a batch into the queue, and each chunk by itself if some of it is
+// outstanding. It returns an answer for each chunk.
+func SendBatch(ctx context.Context, work Queue, batch [][]stream.Item) []error {
+	answers := make([]error, len(batch))
+	err := work.Dispatch(ctx, slices.Concat(batch...))
+	for i, chunk := range batch {
+		if answers[i] = err; errors.Is(err, stream.ErrExists) {
+			_, answers[i] = work.DispatchMissing(ctx, chunk)
+		}
+	}
+	return answers
 }
