@@ -95,10 +95,23 @@ func (c *WorkClient) Dispatch(ctx context.Context, items []Item) error {
 // at most MaxBatch, and returns how many it queued itself. All items are of
 // one job. Items with an outcome are the caller's to leave out.
 func (c *WorkClient) DispatchMissing(ctx context.Context, items []Item) (sent int, err error) {
+	return DispatchMissing(ctx, c, items)
+}
+
+// A Queue is what DispatchMissing needs of WORK; *WorkClient is one.
+type Queue interface {
+	// Dispatch queues all items or none; ErrExists.
+	Dispatch(ctx context.Context, items []Item) error
+	// Outstanding is the set of a job's tickers with an item in the queue.
+	Outstanding(ctx context.Context, jobID string) (map[string]bool, error)
+}
+
+// DispatchMissing is WorkClient.DispatchMissing on any queue.
+func DispatchMissing(ctx context.Context, queue Queue, items []Item) (sent int, err error) {
 	for len(items) > 0 {
 		chunk := items[:min(len(items), MaxBatch)]
 		items = items[len(chunk):]
-		n, err := c.dispatchChunk(ctx, chunk)
+		n, err := dispatchChunk(ctx, queue, chunk)
 		sent += n
 		if err != nil {
 			return sent, err
@@ -107,19 +120,19 @@ func (c *WorkClient) DispatchMissing(ctx context.Context, items []Item) (sent in
 	return sent, nil
 }
 
-func (c *WorkClient) dispatchChunk(ctx context.Context, chunk []Item) (int, error) {
+func dispatchChunk(ctx context.Context, queue Queue, chunk []Item) (int, error) {
 	var err error
 	for range dispatchRounds {
 		if len(chunk) == 0 {
 			return 0, nil
 		}
-		if err = c.Dispatch(ctx, chunk); err == nil {
+		if err = queue.Dispatch(ctx, chunk); err == nil {
 			return len(chunk), nil
 		}
 		if !errors.Is(err, ErrExists) {
 			return 0, err
 		}
-		outstanding, err := c.Outstanding(ctx, chunk[0].JobID)
+		outstanding, err := queue.Outstanding(ctx, chunk[0].JobID)
 		if err != nil {
 			return 0, err
 		}
