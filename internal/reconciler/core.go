@@ -77,6 +77,14 @@ type Round struct {
 	Err        error // the first failure; what does not need what failed was done all the same
 }
 
+// Pause is the time until the next round, interval if nothing is amiss.
+func (r Round) Pause(interval time.Duration) time.Duration {
+	if r.Err != nil || r.Behind {
+		return min(interval, retryInterval)
+	}
+	return interval
+}
+
 func (Begin) input()   {}
 func (Ensured) input() {}
 func (Listed) input()  {}

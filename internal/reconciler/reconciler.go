@@ -48,6 +48,9 @@ type Config struct {
 	Work     Work
 	Interval time.Duration    // between rounds; 0 is DefaultInterval
 	Now      func() time.Time // the clock that deadlines are held against; nil is time.Now
+	// Wait lets a time pass, or returns the error of ctx that ended first; nil
+	// waits by the machine's clock.
+	Wait func(ctx context.Context, d time.Duration) error
 }
 
 // A Reconciler runs rounds. Run one at a time, in the process that holds the
@@ -65,6 +68,9 @@ func New(cfg Config) *Reconciler {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = wait
 	}
 	return &Reconciler{cfg: cfg, log: cfg.Log.With("stage", "reconciler"), nudge: make(chan struct{}, 1)}
 }
@@ -85,11 +91,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		wait := r.cfg.Interval
-		if round.Err != nil || round.Behind {
-			wait = min(wait, retryInterval)
-		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(round.Pause(r.cfg.Interval))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -159,9 +161,7 @@ func (r *Reconciler) look(ctx context.Context, look Look) Looked {
 	if err != nil {
 		return Looked{Err: err}
 	}
-	until := time.NewTimer(reachTimeout)
-	defer until.Stop()
-	for {
+	for waited := time.Duration(0); ; waited += reachEvery {
 		tickers, asOf, err := r.cfg.Backlog.Outstanding(ctx, look.JobID)
 		if err != nil {
 			return Looked{Err: err}
@@ -169,13 +169,21 @@ func (r *Reconciler) look(ctx context.Context, look Look) Looked {
 		if asOf >= state.Last {
 			return Looked{Outstanding: tickers, InWork: inWork, Reached: true}
 		}
-		select {
-		case <-ctx.Done():
-			return Looked{Err: ctx.Err()}
-		case <-until.C:
+		if waited >= reachTimeout {
 			return Looked{}
-		case <-time.After(reachEvery):
 		}
+		if err := r.cfg.Wait(ctx, reachEvery); err != nil {
+			return Looked{Err: err}
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 
