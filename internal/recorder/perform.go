@@ -19,72 +19,82 @@ func (d *driver) perform(out Output) {
 		d.closeTail()
 	case Paused:
 		d.waiting.lease <- out.Lease // has room
-	case CheckTape:
-		d.call(tapeTimeout, func(ctx context.Context) Input { return d.checkTape(ctx, out) })
 	case Open:
 		d.openTail(out)
 	case ReadTape:
 		d.readTail(out)
-	case Announce:
-		d.call(tapeTimeout, func(ctx context.Context) Input {
-			_, err := d.cfg.Tape.Publish(ctx, out.Event)
-			return Announced{Err: err}
-		})
-	default:
-		d.performOnStore(out)
-	}
-}
-
-func (d *driver) performOnStore(out Output) {
-	w := d.cfg.Store
-	var call func(ctx context.Context) Input
-	switch out := out.(type) {
-	case Acquire:
-		call = func(ctx context.Context) Input {
-			lease, err := w.Acquire(ctx, d.cfg.Owner, leaseTTL)
-			return Acquired{Lease: lease, Err: err}
-		}
-	case Renew:
-		call = func(ctx context.Context) Input { return Renewed{Err: w.Renew(ctx, out.Lease)} }
-	case Release:
-		call = func(ctx context.Context) Input { return Released{Err: w.Release(ctx, out.Lease)} }
-	case Load:
-		call = func(ctx context.Context) Input {
-			states, err := w.Load(ctx, out.JobIDs)
-			return Loaded{States: states, Err: err}
-		}
 	case Commit:
 		d.commit = &out
-		call = func(ctx context.Context) Input {
-			return Committed{Err: w.Commit(ctx, out.Lease, out.Next, out.Changes)}
-		}
-	case Scan:
-		call = func(ctx context.Context) Input { return d.scan(ctx, out) }
+		d.call(out)
+	default:
+		d.call(out)
 	}
-	d.call(databaseTimeout, call)
 }
 
-func (d *driver) call(limit time.Duration, do func(ctx context.Context) Input) {
+func (d *driver) call(out Output) {
 	d.calls.Add(1)
 	go func() {
 		defer d.calls.Done()
-		ctx, cancel := context.WithTimeout(d.work, limit)
+		ctx, cancel := context.WithTimeout(d.work, Patience(out))
 		defer cancel()
-		d.answers <- answer{in: do(ctx)}
+		d.answers <- answer{in: d.ports.Call(ctx, out)}
 	}()
 }
 
-func (d *driver) scan(ctx context.Context, out Scan) Input {
-	jobs, err := d.cfg.Reading.Unannounced(ctx, out.Limit)
+// Patience is how long the call that an output asks for may take.
+func Patience(out Output) time.Duration {
+	switch out.(type) {
+	case CheckTape, Open, Announce:
+		return tapeTimeout
+	}
+	return databaseTimeout
+}
+
+// Ports are what the calls of a Core go to.
+type Ports struct {
+	Owner   string // in whose name the lease is taken
+	Store   store.Writer
+	Reading interface {
+		Unannounced(ctx context.Context, limit int) ([]store.JobView, error)
+	}
+	Tape Tape
+}
+
+// Call carries out an output that is one call of the database or the tape, and
+// returns its answer. It is every output but Wake, Open, ReadTape, CloseTail,
+// Paused and Finish; for those it is nil.
+func (p Ports) Call(ctx context.Context, out Output) Input {
+	switch out := out.(type) {
+	case Acquire:
+		lease, err := p.Store.Acquire(ctx, p.Owner, leaseTTL)
+		return Acquired{Lease: lease, Err: err}
+	case Renew:
+		return Renewed{Err: p.Store.Renew(ctx, out.Lease)}
+	case Release:
+		return Released{Err: p.Store.Release(ctx, out.Lease)}
+	case Load:
+		states, err := p.Store.Load(ctx, out.JobIDs)
+		return Loaded{States: states, Err: err}
+	case Commit:
+		return Committed{Err: p.Store.Commit(ctx, out.Lease, out.Next, out.Changes)}
+	case Scan:
+		return p.scan(ctx, out)
+	case CheckTape:
+		return lookAtTape(ctx, p.Tape, out)
+	case Announce:
+		_, err := p.Tape.Publish(ctx, out.Event)
+		return Announced{Err: err}
+	}
+	return nil
+}
+
+func (p Ports) scan(ctx context.Context, out Scan) Input {
+	jobs, err := p.Reading.Unannounced(ctx, out.Limit)
 	ended := make([]store.Progress, len(jobs))
 	for i := range jobs {
 		ended[i] = jobs[i].Progress
 	}
 	return Scanned{Ended: ended, Err: err}
-}
-
-func (d *driver) checkTape(ctx context.Context, out CheckTape) Input {
-	return lookAtTape(ctx, d.cfg.Tape, out)
 }
 
 // lookAtTape answers a CheckTape.

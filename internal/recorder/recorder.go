@@ -115,6 +115,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	defer cancel()
 	d := &driver{
 		Recorder: r, core: NewCore(r.cfg.Owner, r.cfg.Seed), work: work, cancel: cancel,
+		ports:   Ports{Owner: r.cfg.Owner, Store: r.cfg.Store, Reading: r.cfg.Reading, Tape: r.cfg.Tape},
 		answers: make(chan answer, 16), timer: time.NewTimer(0), progress: newReporter(r.log),
 	}
 	r.log.Info("recorder started", "owner", r.cfg.Owner)
@@ -134,6 +135,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 type driver struct {
 	*Recorder
 	core     *Core
+	ports    Ports
 	work     context.Context // of all calls; outlives Run's until what is in hand is recorded
 	cancel   context.CancelFunc
 	answers  chan answer
