@@ -43,98 +43,63 @@ func (s *Server) submit(c *fiber.Ctx, parse func(body []byte, now time.Time) (su
 	return sendAccepted(c, a)
 }
 
-// accepted is a job on the tape. replayed: an earlier request put it there.
-type accepted struct {
-	job      *events.JobQueued
-	seq      uint64
-	replayed bool
-	warning  string // for people: its universe's list is older than it should be
-}
-
 // accept publishes a job, or finds it published by the same request before,
 // also when its universe cannot be had any more, or its strategy's name has been
 // given to another since.
-func (s *Server) accept(c *fiber.Ctx, sub submission) (accepted, error) {
+func (s *Server) accept(c *fiber.Ctx, sub submission) (Accepted, error) {
 	ctx, key := c.UserContext(), c.Get(headerKey)
 	if err := checkKey(key); err != nil {
-		return accepted{}, err
+		return Accepted{}, err
 	}
 	id, err := newJobID(key)
 	if err != nil {
-		return accepted{}, err
+		return Accepted{}, err
 	}
 	if err = s.checkName(sub); err == nil {
 		err = s.takeUniverse(ctx, &sub)
 	}
 	if err != nil {
 		if sha, shaErr := sub.sha(); shaErr == nil && key != "" {
-			if a, err := s.replay(ctx, &events.JobQueued{JobID: id, RequestSHA256: sha}); err == nil {
+			if a, err := s.intake().replay(ctx, &events.JobQueued{JobID: id, RequestSHA256: sha}); err == nil {
 				return a, nil
 			}
 		}
-		return accepted{}, err
+		return Accepted{}, err
 	}
 	job, err := sub.queued(id, s.config.Clock())
 	if err != nil {
-		return accepted{}, err
+		return Accepted{}, err
 	}
 	full, err := s.fill.check(ctx, promisedBytes(job.Kind, len(job.Tickers)))
 	if err != nil {
-		return accepted{}, notSubmitted().because(fmt.Errorf("reading the tape's state: %w", err))
+		return Accepted{}, notSubmitted().because(fmt.Errorf("reading the tape's state: %w", err))
 	}
 	refused := tapeFull()
 	if err := s.notStoring(); err != nil {
 		full, refused = true, diskFull().because(err)
 	}
 	if full {
-		if a, err := s.replay(ctx, job); err == nil { // it was accepted while there was room
+		if a, err := s.intake().replay(ctx, job); err == nil { // it was accepted while there was room
 			return a, nil
 		}
-		return accepted{}, refused
+		return Accepted{}, refused
 	}
 	a, err := s.publish(ctx, job, key != "")
 	a.warning = sub.warning
 	return a, err
 }
 
-// publish puts a job on the tape, or finds it there. keyed: its id follows
-// from an Idempotency-Key.
-func (s *Server) publish(ctx context.Context, job *events.JobQueued, keyed bool) (accepted, error) {
-	seq, err := s.config.Tape.Publish(ctx, events.New(source, s.config.Clock(), job))
+// publish submits a job, and notes whether the tape answers publishes.
+func (s *Server) publish(ctx context.Context, job *events.JobQueued, keyed bool) (Accepted, error) {
+	a, err := s.intake().Submit(ctx, job, keyed)
+	var told *Problem
 	switch {
-	case err == nil:
+	case err == nil && !a.Replayed:
 		s.unanswered.set(time.Time{})
-		s.log.Info("job queued", "job_id", job.JobID, "total", len(job.Tickers), "seq", seq, "origin", job.Origin)
-		return accepted{job: job, seq: seq}, nil
-	case errors.Is(err, stream.ErrExists):
-		a, err := s.replay(ctx, job)
-		if !keyed {
-			a.replayed = false // a fresh id: it was an attempt of this very request whose ack was lost
-		}
-		return a, err
-	case errors.Is(err, stream.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.As(err, &told) && told.Code == codeOutcomeUnknown:
 		s.noAnswer()
-		return accepted{}, unknownOutcome(job.JobID, keyed).because(err)
-	case errors.Is(err, stream.ErrTooLarge):
-		return accepted{}, problem(http.StatusRequestEntityTooLarge, "job_too_large", "the job is too large for the tape; make it two jobs").because(err)
 	}
-	return accepted{}, fmt.Errorf("publishing a job: %w", err)
-}
-
-// replay finds the job that stands under the id already. Another request
-// under the same key is refused.
-func (s *Server) replay(ctx context.Context, job *events.JobQueued) (accepted, error) {
-	stored, err := s.config.Tape.JobEvent(ctx, job.JobID, "queued")
-	if err != nil {
-		return accepted{}, fmt.Errorf("reading the job under the key: %w", err)
-	}
-	before, ok := stored.Data.(*events.JobQueued)
-	if !ok || before.RequestSHA256 != job.RequestSHA256 {
-		p := problem(http.StatusUnprocessableEntity, "idempotency_key_reused", "the key was used for another request; use a new key")
-		p.Errors = []FieldError{{Message: "belongs to another request", Location: "header.idempotency-key"}}
-		return accepted{}, p
-	}
-	return accepted{job: before, seq: stored.Seq, replayed: true}, nil
+	return a, err
 }
 
 // notSubmitted is for a tape that is gone before anything was sent to it.
@@ -142,22 +107,11 @@ func notSubmitted() *Problem {
 	return problem(http.StatusServiceUnavailable, "tape_unavailable", "the tape does not answer; this request submitted nothing, try again").after(retryAfterBusy)
 }
 
-// unknownOutcome tells a client how to find out whether its job was accepted.
-func unknownOutcome(jobID string, keyed bool) *Problem {
-	how := "ask for the job before you submit again, or submit with an Idempotency-Key"
-	if keyed {
-		how = "repeat the request with the same Idempotency-Key"
-	}
-	p := problem(http.StatusServiceUnavailable, "outcome_unknown", "the tape did not answer in time, the job may be accepted or not; "+how)
-	p.JobID = jobID
-	return p.after(retryAfterBusy)
-}
-
-func sendAccepted(c *fiber.Ctx, a accepted) error {
-	if a.replayed {
+func sendAccepted(c *fiber.Ctx, a Accepted) error {
+	if a.Replayed {
 		c.Set(headerReplayed, "true")
 	}
-	c.Location(jobPath(a.job.JobID))
+	c.Location(jobPath(a.Job.JobID))
 	c.Status(http.StatusAccepted)
 	return sendJSON(c, toAccepted(a))
 }
@@ -312,17 +266,10 @@ func (s *Server) cancelJob(c *fiber.Ctx) error {
 	if view.Progress.Status.Ended() {
 		return problem(http.StatusConflict, "job_ended", "the job has ended: "+string(view.Progress.Status))
 	}
-	event := &events.JobCancelled{JobID: view.ID, Reason: reason, RequestedBy: source}
-	seq, err := s.config.Tape.Publish(ctx, events.New(source, s.config.Clock(), event))
-	if errors.Is(err, stream.ErrExists) { // somebody was first, or a lost ack: it is cancelled
-		var before events.Recorded
-		before, err = s.config.Tape.JobEvent(ctx, view.ID, "cancelled")
-		seq = before.Seq
-	}
+	seq, err := s.intake().Cancel(ctx, view.ID, reason)
 	if err != nil {
-		return fmt.Errorf("publishing a cancel: %w", err)
+		return err
 	}
-	s.log.Info("job cancel asked for", "job_id", view.ID, "seq", seq)
 	now, asOf, _, err := s.job(ctx, view.ID)
 	if err != nil {
 		return err

@@ -41,14 +41,14 @@ func (s *Server) predecessorSubmit(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	if a.replayed {
+	if a.Replayed {
 		c.Set(headerReplayed, "true")
 	}
-	c.Location(jobPath(a.job.JobID))
+	c.Location(jobPath(a.Job.JobID))
 	c.Status(http.StatusCreated)
 	return sendJSON(c, predecessorAccepted{
-		JobID: a.job.JobID, Status: "queued", ThreadStarted: true,
-		Count: len(a.job.Tickers), Capital: a.job.Capital, Symbols: a.job.Tickers,
+		JobID: a.Job.JobID, Status: "queued", ThreadStarted: true,
+		Count: len(a.Job.Tickers), Capital: a.Job.Capital, Symbols: a.Job.Tickers,
 	})
 }
 

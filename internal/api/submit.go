@@ -298,12 +298,17 @@ func newJobID(key string) (string, error) {
 		}
 		return id.String(), nil
 	}
+	return KeyedJobID(key), nil
+}
+
+// KeyedJobID is the job that an idempotency key stands for.
+func KeyedJobID(key string) string {
 	sum := sha256.Sum256([]byte("default\x00" + key)) // the tenant, until keys exist
 	var id uuid.UUID
 	copy(id[:], sum[:16])
 	id[6] = id[6]&0x0f | 0x80
 	id[8] = id[8]&0x3f | 0x80
-	return id.String(), nil
+	return id.String()
 }
 
 // checkKey reports what is wrong with an Idempotency-Key, or nil.

@@ -165,15 +165,15 @@ type acceptedJSON struct {
 	Links       map[string]string `json:"links"`
 }
 
-func toAccepted(a accepted) acceptedJSON {
-	self := jobPath(a.job.JobID)
+func toAccepted(a Accepted) acceptedJSON {
+	self := jobPath(a.Job.JobID)
 	results := self + "/results"
-	if a.job.Kind == events.KindBacktest {
-		results = backtestPath(a.job.JobID)
+	if a.Job.Kind == events.KindBacktest {
+		results = backtestPath(a.Job.JobID)
 	}
 	return acceptedJSON{
-		JobID: a.job.JobID, Status: events.StatusQueued, Total: len(a.job.Tickers), Seq: a.seq,
-		ParentJobID: a.job.ParentJobID, Universe: a.job.Universe, Warning: a.warning, Deadline: stamp(a.job.Deadline),
+		JobID: a.Job.JobID, Status: events.StatusQueued, Total: len(a.Job.Tickers), Seq: a.Seq,
+		ParentJobID: a.Job.ParentJobID, Universe: a.Job.Universe, Warning: a.warning, Deadline: stamp(a.Job.Deadline),
 		Links: map[string]string{
 			"self": self, "details": self + "/details", "results": results,
 			"events": self + "/events", "cancel": self + "/cancel",
