@@ -49,7 +49,7 @@ type TapeState struct {
 // to whom "stored by me" matters reads the event after ErrExists and compares.
 // Others: ErrFull, ErrTooLarge.
 func (c *TapeClient) Publish(ctx context.Context, ev events.Event) (uint64, error) {
-	msg, err := guarded(ev)
+	msg, err := Guarded(ev)
 	if err != nil {
 		return 0, err
 	}
@@ -78,19 +78,9 @@ func (c *TapeClient) PublishBatch(ctx context.Context, evs []events.Event) error
 	if len(evs) == 0 {
 		return nil
 	}
-	msgs := make([]*nats.Msg, len(evs))
-	guards := make(map[string]bool, len(evs))
-	for i, ev := range evs {
-		msg, err := guarded(ev)
-		if err != nil {
-			return err
-		}
-		guard := guardOf(msg.Subject)
-		if guards[guard] {
-			return fmt.Errorf("publishing a batch: two events under %s; the server would store both", guard)
-		}
-		guards[guard] = true
-		msgs[i] = msg
+	msgs, err := GuardedBatch(evs)
+	if err != nil {
+		return err
 	}
 	return PublishAtomic(ctx, c.js, c.log, msgs)
 }
@@ -282,7 +272,8 @@ func (c *TapeClient) get(ctx context.Context, req getRequest) (Message, error) {
 	return msg, err
 }
 
-func guarded(ev events.Event) (*nats.Msg, error) {
+// Guarded is the message that Publish sends: the event under its guard.
+func Guarded(ev events.Event) (*nats.Msg, error) {
 	msg, err := events.Encode(ev)
 	if errors.Is(err, events.ErrTooLarge) {
 		return nil, fmt.Errorf("publishing: %w: %w", ErrTooLarge, err)
@@ -292,6 +283,26 @@ func guarded(ev events.Event) (*nats.Msg, error) {
 	}
 	setGuard(msg, guardOf(msg.Subject))
 	return msg, nil
+}
+
+// GuardedBatch is the messages that PublishBatch sends. It refuses two events
+// under one guard, as the server checks a batch against the state before it.
+func GuardedBatch(evs []events.Event) ([]*nats.Msg, error) {
+	msgs := make([]*nats.Msg, len(evs))
+	guards := make(map[string]bool, len(evs))
+	for i, ev := range evs {
+		msg, err := Guarded(ev)
+		if err != nil {
+			return nil, err
+		}
+		guard := guardOf(msg.Subject)
+		if guards[guard] {
+			return nil, fmt.Errorf("publishing a batch: two events under %s; the server would store both", guard)
+		}
+		guards[guard] = true
+		msgs[i] = msg
+	}
+	return msgs, nil
 }
 
 // setGuard makes the server refuse msg while any message matches filter.

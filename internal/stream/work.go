@@ -40,6 +40,18 @@ func (i Item) guard() string {
 	return "work.*." + events.EncodeToken(i.JobID) + "." + events.EncodeToken(i.Ticker)
 }
 
+// Message is the item as Dispatch sends it, under its guard.
+func (i Item) Message() (*nats.Msg, error) {
+	body, err := json.Marshal(i)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the work item of %s in job %s: %w", i.Ticker, i.JobID, err)
+	}
+	msg := nats.NewMsg(i.Subject())
+	msg.Data = body
+	setGuard(msg, i.guard())
+	return msg, nil
+}
+
 // DecodeItem reads an item from the body of a message of WORK. An error means
 // that the message is not one: it can only be dropped.
 func DecodeItem(data []byte) (Item, error) {
@@ -80,13 +92,11 @@ func (c *WorkClient) Dispatch(ctx context.Context, items []Item) error {
 	}
 	msgs := make([]*nats.Msg, len(items))
 	for i, item := range items {
-		body, err := json.Marshal(item)
+		msg, err := item.Message()
 		if err != nil {
-			return fmt.Errorf("encoding the work item of %s in job %s: %w", item.Ticker, item.JobID, err)
+			return err
 		}
-		msgs[i] = nats.NewMsg(item.Subject())
-		msgs[i].Data = body
-		setGuard(msgs[i], item.guard())
+		msgs[i] = msg
 	}
 	return PublishAtomic(ctx, c.js, c.log, msgs)
 }
