@@ -1,188 +1,190 @@
 package recorder_test
 
 import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
 	"path/filepath"
-	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/recorder"
 	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/memory"
+	"github.com/tapedeck/tapedeck/internal/store/postgres"
+	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
+	"github.com/tapedeck/tapedeck/internal/store/sqlite"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
-// anyTape draws a tape of few jobs and tickers, so that everything meets
-// everything: duplicates, late outcomes, orphans, poison.
-func anyTape(t *rapid.T, tb testing.TB) []stream.Message {
-	ids := []string{"j0", "j1", "j2"}
-	tickers := []string{"A.NS", "B.NS", "C.NS", "D.NS"}
-	n := rapid.IntRange(1, 60).Draw(t, "events")
-	list := make([]stream.Message, n)
-	for i := range list {
-		id := rapid.SampledFrom(ids).Draw(t, "job")
-		ticker := rapid.SampledFrom(tickers).Draw(t, "ticker")
-		kind := rapid.IntRange(0, 13).Draw(t, "kind")
-		var data events.Data
-		switch kind {
-		case 0:
-			data = backtestQueued(id, tickers[:rapid.IntRange(1, 3).Draw(t, "total")]...)
-		case 1:
-			data = queued(id, tickers[:rapid.IntRange(1, 3).Draw(t, "total")]...)
-		case 2:
-			data = &events.JobStarted{JobID: id, Total: 3}
-		case 3:
-			data = &events.JobCancelled{JobID: id}
-		case 4:
-			data = &events.JobCompleted{JobID: id, Status: events.StatusCompleted}
-		case 5, 6:
-			data = failed(id, ticker, events.FailureNoData)
-		case 7:
-			data = backtestFailed(id, ticker, events.FailureNoData)
-		case 8, 9, 10: // poison in a job of the other kind
-			data = backtested(id, ticker)
-		default:
-			data = analyzed(id, ticker)
-		}
-		list[i] = message(tb, uint64(i+1), data)
-		if kind == 13 {
-			list[i].Data = []byte("no json")
-		}
-	}
-	return list
-}
+// An engine makes an empty database for each case of a law.
+type engine func(tb testing.TB) func() store.Recording
 
-// tables are rows in memory, kept by the contract of store.Writer.
-type tables struct {
-	at        uint64
-	jobs      map[string]store.Job
-	progress  map[string]store.Progress
-	details   map[string]store.Detail
-	results   map[string]store.Result
-	packed    map[uint64]string
-	backtests map[string]store.BacktestRow
-	days      map[store.Day]uint64
-	poison    map[uint64]store.Poison
-}
-
-func newTables() *tables {
-	return &tables{
-		jobs: map[string]store.Job{}, progress: map[string]store.Progress{}, details: map[string]store.Detail{},
-		results: map[string]store.Result{}, packed: map[uint64]string{}, backtests: map[string]store.BacktestRow{}, days: map[store.Day]uint64{}, poison: map[uint64]store.Poison{},
+func inMemory(tb testing.TB) func() store.Recording {
+	return func() store.Recording {
+		return migrate(tb, memory.New(func() time.Time { return t0 }).OpenWriter())
 	}
 }
 
-func (s *tables) load(ids []string) (states []store.State) {
-	for _, id := range ids {
-		if job, ok := s.jobs[id]; ok {
-			state := store.State{Job: job, Progress: s.progress[id]}
-			for _, d := range s.details {
-				if d.JobID == id {
-					state.Outcomes = append(state.Outcomes, d.Ticker)
-				}
-			}
-			states = append(states, state)
+func onSQLite(tb testing.TB) func() store.Recording {
+	dir, n := tb.TempDir(), 0
+	var last store.Recording
+	return func() store.Recording {
+		if last != nil {
+			_ = last.Close()
 		}
-	}
-	return states
-}
-
-func (s *tables) commit(t interface{ Fatalf(string, ...any) }, c store.Changes) {
-	for _, j := range c.Jobs {
-		if _, ok := s.jobs[j.ID]; ok {
-			t.Fatalf("job %s is written twice", j.ID)
-		}
-		s.jobs[j.ID] = j
-	}
-	seen := map[string]bool{}
-	for _, p := range c.Progress {
-		if seen[p.JobID] {
-			t.Fatalf("two progress rows of %s in one batch", p.JobID)
-		}
-		seen[p.JobID] = true
-		s.progress[p.JobID] = p
-	}
-	for _, d := range c.Details {
-		key := d.JobID + "/" + d.Ticker
-		if _, ok := s.details[key]; ok {
-			t.Fatalf("detail %s is written twice", key)
-		}
-		s.details[key] = d
-	}
-	for _, r := range c.Results {
-		s.results[r.JobID+"/"+r.Ticker] = r
-	}
-	for _, i := range c.Indicators {
-		s.packed[i.Seq] = string(i.Data)
-	}
-	for _, b := range c.Backtests {
-		s.backtests[b.JobID+"/"+b.Ticker] = b
-	}
-	for _, d := range c.Days {
-		key := d
-		key.ResultSeq = 0
-		s.days[key] = max(s.days[key], d.ResultSeq)
-	}
-	for _, p := range c.Poison {
-		s.poison[p.Seq] = p
+		n++
+		last = migrate(tb, sqlite.OpenWriter(filepath.Join(dir, fmt.Sprintf("%d.db", n))))
+		return last
 	}
 }
 
-// check holds what must hold after every commit.
-func (s *tables) check(t interface{ Fatalf(string, ...any) }) {
-	for id, p := range s.progress {
-		counts := map[string]int{}
-		for _, d := range s.details {
-			if d.JobID == id {
-				counts[d.Status]++
-			}
+func onPostgres(tb testing.TB) func() store.Recording {
+	url := postgrestest.Database(tb)
+	w, err := postgres.OpenRecording(postgres.Options{URL: url})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = w.Close() })
+	migrate(tb, w)
+	var statements []string
+	for _, table := range store.Tables() { // the last hang on those before
+		statements = append([]string{"DELETE FROM tapedeck." + table.Name}, statements...)
+	}
+	empty := strings.Join(append(statements, `UPDATE tapedeck.checkpoint SET stream = '', stream_created = 0, seq = 0, anchor = ''`), "; ")
+	return func() store.Recording {
+		if err := postgrestest.Exec(url, empty); err != nil {
+			tb.Fatal(err)
 		}
-		if counts["analyzed"] != p.Analyzed || counts["failed"] != p.Failed || counts["cancelled"] != p.Cancelled {
-			t.Fatalf("the counters of %+v are not those of the details %v", p, counts)
-		}
-		if p.Status.Ended() != (p.Pending() == 0) || p.Status.Ended() == p.CompletedAt.IsZero() {
-			t.Fatalf("job %+v ended or did not, with %d pending", p, p.Pending())
-		}
+		return w
 	}
 }
 
-// TestCutsMakeNoDifference is the prefix and batch law: however a tape is cut
-// into batches, and whatever is forgotten between them, the rows are those of
-// an event at a time, and the counters are those of the details at each commit.
+func migrate(tb testing.TB, w store.Recording) store.Recording {
+	tb.Helper()
+	if err := w.Migrate(context.Background(), func(string) {}); err != nil {
+		tb.Fatal(err)
+	}
+	return w
+}
+
+// foldedInOne are tables in memory that hold a tape, folded and committed as one batch.
+func foldedInOne(tb testing.TB, tape []stream.Message) store.Reading {
+	w := inMemory(tb)()
+	lease, err := w.Acquire(context.Background(), "x", time.Minute)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p, batch := recorder.NewProjection(), entries(tape)
+	p.Learn(p.Missing(batch), nil)
+	last := tape[len(tape)-1]
+	next := store.Position{Stream: "TAPE", Created: t0, Seq: last.Seq, Anchor: last.Anchor()}
+	if err := w.Commit(context.Background(), lease, next, p.Fold(batch)); err != nil {
+		tb.Fatal(err)
+	}
+	return w.Reading()
+}
+
+// TestCutsMakeNoDifference is the batch law on each database: however the tape
+// is cut into batches, and whatever is forgotten, lost or done again between
+// them, the tables are those of the whole tape in one batch, so the same dump
+// on all three; the prefix law: so they are at commits on the way; and at
+// every commit the counters are those of the rows. -rapid.checks says how many
+// tapes are tried in memory; the others get a part of them.
 func TestCutsMakeNoDifference(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		tape := anyTape(rt, t)
-		one := newTables()
-		single := recorder.NewProjection()
-		record := func(p *recorder.Projection, to *tables, batch []stream.Message) {
-			e := entries(batch)
-			missing := p.Missing(e)
-			p.Learn(missing, to.load(missing))
-			to.commit(rt, p.Fold(e))
-			to.check(rt)
-			to.at = batch[len(batch)-1].Seq
-			p.Settle()
+	for _, test := range []struct {
+		name   string
+		engine engine
+		part   int
+	}{{"memory", inMemory, 1}, {"SQLite", onSQLite, 4}, {"PostgreSQL", onPostgres, 4}} {
+		t.Run(test.name, func(t *testing.T) {
+			empty := test.engine(t)
+			fewer(t, test.part)
+			rapid.Check(t, func(rt *rapid.T) {
+				tape := anyTape(rt, t)
+				db := empty()
+				record(rt, db, tape, func(seq uint64) {
+					wantCounters(rt, db.Reading())
+					if oneIn(rt, 4, "compared") {
+						wantSame(rt, t, "on the way", db.Reading(), tape[:seq])
+					}
+				})
+				wantSame(rt, t, "at the end", db.Reading(), tape)
+			})
+		})
+	}
+}
+
+// fewer divides the number of checks for the rest of the test. Rapid has no
+// other way to say it than its flag.
+func fewer(t *testing.T, part int) {
+	checks := flag.Lookup("rapid.checks")
+	n, err := strconv.Atoi(checks.Value.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(n int) {
+		if err := flag.Set(checks.Name, strconv.Itoa(n)); err != nil {
+			t.Fatal(err)
 		}
-		for i := range tape {
-			record(single, one, tape[i:i+1])
+	}
+	set(max(1, n/part))
+	t.Cleanup(func() { set(n) })
+}
+
+// A counted row is what wantCounters reads of a dump's row.
+type counted struct {
+	JobID       string `json:"job_id"`
+	Status      string `json:"status"`
+	Total       int    `json:"total"`
+	Analyzed    int    `json:"analyzed"`
+	Failed      int    `json:"failed"`
+	Cancelled   int    `json:"cancelled"`
+	CompletedAt *int64 `json:"completed_at"`
+}
+
+// wantCounters holds progress against the rows of its job, in one snapshot.
+func wantCounters(rt *rapid.T, db store.Dumper) {
+	var progress []counted
+	details, found := map[string]map[string]int{}, map[string]int{}
+	_, err := db.Dump(context.Background(), func(table, _ string, row []byte) (err error) {
+		var c counted
+		switch table {
+		case "progress", "details", "results", "backtests":
+			err = json.Unmarshal(row, &c)
 		}
-		cut := newTables()
-		p := recorder.NewProjection()
-		for rest := tape; len(rest) > 0; {
-			n := rapid.IntRange(1, len(rest)).Draw(rt, "batch")
-			record(p, cut, rest[:n])
-			rest = rest[n:]
-			if rapid.Bool().Draw(rt, "restart") {
-				p = recorder.NewProjection()
-			}
+		switch table {
+		case "progress":
+			progress, details[c.JobID] = append(progress, c), map[string]int{}
+		case "details":
+			details[c.JobID][c.Status]++
+		case "results", "backtests":
+			found[c.JobID]++
 		}
-		if diff := cmp.Diff(one, cut, cmp.AllowUnexported(tables{})); diff != "" {
-			rt.Fatalf("one by one and in batches differ:\n%s", diff)
-		}
+		return err
 	})
+	if err != nil {
+		rt.Fatalf("dumping: %v", err)
+	}
+	for _, p := range progress {
+		counts := details[p.JobID]
+		if counts["analyzed"] != p.Analyzed || counts["failed"] != p.Failed || counts["cancelled"] != p.Cancelled {
+			rt.Fatalf("the counters of %+v are not those of the details %v", p, counts)
+		}
+		if found[p.JobID] != p.Analyzed {
+			rt.Fatalf("%d results and backtests of %+v", found[p.JobID], p)
+		}
+		pending := p.Total - p.Analyzed - p.Failed - p.Cancelled
+		if ended := events.Status(p.Status).Ended(); ended != (pending == 0) || ended == (p.CompletedAt == nil) {
+			rt.Fatalf("job %+v ended or did not, with %d pending", p, pending)
+		}
+	}
 }
 
 // TestProgressNeverGoesBack: what readers saw of a job stays true.
@@ -206,48 +208,4 @@ func TestProgressNeverGoesBack(t *testing.T) {
 			// No Settle: it only forgets what does not exist, and nothing can be loaded here.
 		}
 	})
-}
-
-// TestFoldOnSQLite: the fold's rows fit the real tables, in any cut, and the
-// canonical dumps are equal.
-func TestFoldOnSQLite(t *testing.T) {
-	any := rapid.Custom(func(rt *rapid.T) []stream.Message { return anyTape(rt, t) })
-	for seed := range 15 {
-		tape := any.Example(seed)
-		whole, cut := dumpOf(t, tape, len(tape)), dumpOf(t, tape, 1+seed%7)
-		if whole != cut {
-			t.Fatalf("seed %d: the dumps of one batch and of batches of %d differ", seed, 1+seed%7)
-		}
-	}
-}
-
-func dumpOf(t *testing.T, tape []stream.Message, size int) string {
-	t.Helper()
-	w := openAt(t, filepath.Join(t.TempDir(), "db"))
-	lease, err := w.Acquire(t.Context(), "x", time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := recorder.NewProjection()
-	for batch := range slices.Chunk(tape, size) {
-		e := entries(batch)
-		missing := p.Missing(e)
-		states, err := w.Load(t.Context(), missing)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Learn(missing, states)
-		last := batch[len(batch)-1]
-		next := store.Position{Stream: "TAPE", Created: t0, Seq: last.Seq, Anchor: last.Anchor()}
-		if err := w.Commit(t.Context(), lease, next, p.Fold(e)); err != nil {
-			t.Fatal(err)
-		}
-		lease.Position = next
-		p.Settle()
-	}
-	sum, _, _, err := store.HashDump(t.Context(), w.Reading())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sum
 }
