@@ -32,6 +32,7 @@ type jobs struct {
 	tape JobEvents
 	work Work
 	now  func() time.Time
+	lock func() sync.Locker
 
 	mu      sync.Mutex // guards entries and order
 	entries map[string]*entry
@@ -39,14 +40,14 @@ type jobs struct {
 }
 
 type entry struct {
-	mu        sync.Mutex // guards the rest; held while the tape is asked
+	mu        sync.Locker // guards the rest; held while the tape is asked
 	plan      *Plan
 	cancelled bool
 	checked   time.Time
 }
 
-func newJobs(tape JobEvents, work Work, now func() time.Time) *jobs {
-	return &jobs{tape: tape, work: work, now: now, entries: map[string]*entry{}}
+func newJobs(cfg HandlerConfig) *jobs {
+	return &jobs{tape: cfg.Tape, work: cfg.Work, now: cfg.Now, lock: cfg.Lock, entries: map[string]*entry{}}
 }
 
 // look returns the job's plan, or cancelled. errJobLost and errors of the
@@ -108,7 +109,7 @@ func (j *jobs) entry(id string) *entry {
 		delete(j.entries, j.order[0])
 		j.order = append([]string(nil), j.order[1:]...)
 	}
-	e := &entry{}
+	e := &entry{mu: j.lock()}
 	j.entries[id] = e
 	j.order = append(j.order, id)
 	return e

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -15,7 +16,7 @@ import (
 // errStrategy says that a job's strategy document cannot be used.
 var errStrategy = errors.New("the job's strategy document is not usable")
 
-// HandlerConfig is what a Handler is made of. All fields are needed.
+// HandlerConfig is what a Handler is made of. All fields but Lock are needed.
 type HandlerConfig struct {
 	Log  *slog.Logger
 	Tape JobEvents
@@ -29,6 +30,10 @@ type HandlerConfig struct {
 	// Store returns nil once an outcome of the event's ticker stands on the
 	// tape, this one or an earlier one.
 	Store func(ctx context.Context, event events.Event) error
+	// Lock makes a lock that is held while the tape is asked about one job; nil
+	// makes mutexes. Where deliveries are coroutines, not goroutines, a mutex
+	// would hold up their only thread.
+	Lock func() sync.Locker
 }
 
 // A Handler takes deliveries of work items to their end, from the look at the
@@ -42,7 +47,10 @@ type Handler struct {
 
 // NewHandler makes a handler that knows no job yet.
 func NewHandler(cfg HandlerConfig) *Handler {
-	return &Handler{HandlerConfig: cfg, jobs: newJobs(cfg.Tape, cfg.Work, cfg.Now), source: "tapedeck/" + cfg.Name}
+	if cfg.Lock == nil {
+		cfg.Lock = func() sync.Locker { return new(sync.Mutex) }
+	}
+	return &Handler{HandlerConfig: cfg, jobs: newJobs(cfg), source: "tapedeck/" + cfg.Name}
 }
 
 // A delivery is one attempt at a work item.
