@@ -1,0 +1,229 @@
+package simulation_test
+
+import "time"
+
+// A fate is what becomes of one request.
+type fate int
+
+// The fates.
+const (
+	fine        fate = iota
+	lost             // the request never arrives
+	answerLost       // it is carried out, the answer never comes
+	late             // it arrives after its sender gave up
+	twice            // it arrives a second time, seconds later
+	refused          // nobody knows (10164, no leader), nothing happened
+	full             // the clean refusal of a full stream (10077)
+	failedAfter      // carried out and answered with an error (a lost COMMIT answer)
+	serialized       // the database refuses it, nothing happened
+	fates
+)
+
+var faultNames = [fates]string{"", "request lost", "answer lost", "late", "twice", "undecided", "full", "failed after it happened", "serialization failure"}
+
+// stats is what happened in a run.
+type stats struct {
+	faults                                             [fates]int
+	calls, kills, pauses, jumps, foreign, recreated    int
+	lostDeliveries, lostAcks, lostWork, damage, cancel int
+	commits, fenced                                    int
+	converged                                          time.Duration // from the healing to the end
+}
+
+func (s *stats) injected() (n int) {
+	for _, count := range s.faults {
+		n += count
+	}
+	return n + s.kills + s.pauses + s.jumps + s.foreign + s.recreated + s.lostDeliveries + s.lostAcks + s.lostWork + s.damage
+}
+
+func (s *stats) add(o stats) {
+	for i, n := range o.faults {
+		s.faults[i] += n
+	}
+	s.calls += o.calls
+	s.kills += o.kills
+	s.pauses += o.pauses
+	s.jumps += o.jumps
+	s.foreign += o.foreign
+	s.recreated += o.recreated
+	s.lostDeliveries += o.lostDeliveries
+	s.lostAcks += o.lostAcks
+	s.lostWork += o.lostWork
+	s.damage += o.damage
+	s.cancel += o.cancel
+	s.commits += o.commits
+	s.fenced += o.fenced
+	s.converged = max(s.converged, o.converged)
+}
+
+// rates are the probabilities of a run, drawn from its seed; all zero once it
+// is healed.
+type rates struct {
+	crash, slow                           float64 // per step, per message
+	lost, answerLost, late, twice, refuse float64 // per request to a stream
+	full                                  float64 // per publish
+	readLost                              float64 // per read of a stream
+	dbBefore, dbAfter, dbHang             float64 // per call of the database
+	delivery, ack                         float64 // lost, each
+	pause, jump, recreate, loseWork       float64 // per second
+	foreign                               float64 // per second
+	provider                              float64 // share of attempts that fail
+	hang                                  float64 // share of attempts that hang
+}
+
+// drawRates makes each kind of fault absent in about half of the runs, so that
+// each is also met alone.
+func drawRates(r *random) rates {
+	up := func(most float64) float64 {
+		if r.chance(0.5) {
+			return 0
+		}
+		x := float64(r.below(1000)) / 1000
+		return most * x * x
+	}
+	return rates{
+		crash: up(0.02), slow: up(0.3),
+		lost: up(0.1), answerLost: up(0.15), late: up(0.1), twice: up(0.1), refuse: up(0.2),
+		full: up(0.1), readLost: up(0.05),
+		dbBefore: up(0.1), dbAfter: up(0.1), dbHang: up(0.03),
+		delivery: up(0.1), ack: up(0.2),
+		pause: up(0.1), jump: up(0.05), recreate: up(0.05), loseWork: up(0.02),
+		foreign: up(0.5), provider: up(0.5), hang: up(0.05),
+	}
+}
+
+func (w *world) fateOfPublish() fate {
+	r := &w.rates
+	switch rnd := &w.rnd; {
+	case w.healed:
+		return fine
+	case rnd.chance(r.lost):
+		return lost
+	case rnd.chance(r.answerLost):
+		return answerLost
+	case rnd.chance(r.late):
+		return late
+	case rnd.chance(r.twice):
+		return twice
+	case rnd.chance(r.refuse):
+		return refused
+	case rnd.chance(r.full):
+		return full
+	}
+	return fine
+}
+
+func (w *world) fateOfRead() fate {
+	switch {
+	case w.healed:
+		return fine
+	case w.rnd.chance(w.rates.readLost):
+		return lost
+	case w.rnd.chance(w.rates.refuse / 4):
+		return refused
+	}
+	return fine
+}
+
+func (w *world) fateOfStore() fate {
+	r := &w.rates
+	switch rnd := &w.rnd; {
+	case w.healed:
+		return fine
+	case rnd.chance(r.dbBefore):
+		return serialized
+	case rnd.chance(r.dbAfter):
+		return failedAfter
+	case rnd.chance(r.dbHang):
+		if rnd.chance(0.5) {
+			return answerLost
+		}
+		return late
+	}
+	return fine
+}
+
+// disturb lets the rarer things happen, second by second, until the healing.
+func (w *world) disturb() {
+	if w.healed {
+		return
+	}
+	r, rnd := &w.rates, &w.rnd
+	if rnd.chance(r.pause) {
+		w.pause(oneOf(rnd, w.processes))
+	}
+	if rnd.chance(r.jump) {
+		w.jump()
+	}
+	if rnd.chance(r.recreate) {
+		w.rewindConsumer()
+	}
+	if rnd.chance(r.loseWork) {
+		w.stats.lostWork++
+		w.work.lose()
+	}
+	if rnd.chance(r.foreign) {
+		w.stats.foreign++
+		w.foreign.publish()
+	}
+	w.after(rnd.span(500*time.Millisecond, 1500*time.Millisecond), w.disturb)
+}
+
+func (w *world) pause(p *process) {
+	if !p.alive {
+		return
+	}
+	d := w.rnd.span(100*time.Millisecond, 60*time.Second)
+	w.note(p.name, "stopped for", uint64(d), "")
+	w.stats.pauses++
+	p.resumes = w.now.Add(d)
+}
+
+// jump sets the clock of one process, or of the database.
+func (w *world) jump() {
+	d := w.rnd.span(-time.Hour, time.Hour)
+	w.stats.jumps++
+	n := w.rnd.below(len(w.processes) + 1)
+	if n == len(w.processes) {
+		w.note("database", "clock set", uint64(d), "")
+		w.database.skew = d
+		return
+	}
+	p := w.processes[n]
+	w.note(p.name, "clock set", uint64(d), "")
+	p.skew = d
+}
+
+// rewindConsumer makes a consumer anew: at an older position, so that what was
+// acknowledged comes again, or at the end, so that what waits never comes.
+func (w *world) rewindConsumer() {
+	w.stats.recreated++
+	c := w.tape.dispatch
+	if n := w.rnd.below(5); n < 4 {
+		c = w.work.lanes[n]
+		w.note(c.name, "made anew", 0, "")
+		c.rewind(0)
+		return
+	}
+	at := w.tape.end()
+	if w.rnd.chance(0.5) {
+		at = uint64(w.rnd.below(int(at) + 1))
+	}
+	w.note(c.name, "made anew", at, "")
+	c.rewind(at)
+}
+
+// heal ends all faults: what is down starts, what is stopped goes on, and all
+// clocks are right.
+func (w *world) heal() {
+	w.note("world", "heals", 0, "")
+	w.healed = true
+	w.rates = rates{}
+	w.tape.full = false
+	w.database.skew = 0
+	for _, p := range w.processes {
+		p.resumes = time.Time{}
+		p.skew = 0
+	}
+}

@@ -1,0 +1,127 @@
+package simulation_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/store"
+)
+
+// end checks the whole at the end of a run: what users were told has come
+// true, and the rows are those of a model that knows nothing of the product's fold.
+func (c *checker) end() {
+	c.rebuilt()
+	if c.w.stopped() > 0 {
+		return // the tape is damaged; that the tables are the fold of what was there is all that can be asked
+	}
+	c.kept()
+	c.modelled()
+}
+
+// kept: every accepted job has ended, and its end was announced once. (I1)
+func (c *checker) kept() {
+	if c.w.tape.damaged {
+		return
+	}
+	ctx := context.Background()
+	for _, id := range c.order {
+		view, _, err := c.w.database.read.Job(ctx, id)
+		switch p := view.Progress; {
+		case err != nil:
+			c.w.broken("I1: the accepted job %s is not recorded: %v", id, err)
+		case !p.Status.Ended():
+			c.w.broken("I1: the accepted job %s has not ended: %+v", id, p)
+		case view.Seq != c.promised[id].seq || view.RequestSHA256 != c.promised[id].sha:
+			c.w.broken("I12: job %s is recorded from sequence %d, accepted with %d", id, view.Seq, c.promised[id].seq)
+		}
+	}
+}
+
+// A modelJob is what must be recorded of a job, by the rules of the design:
+// the first outcome of a ticker stands, none counts after a cancel.
+type modelJob struct {
+	queued    *events.JobQueued
+	outcomes  map[string]modelOutcome
+	cancelSeq uint64
+	completed int // JobCompleted of ours
+}
+
+type modelOutcome struct {
+	status string
+	seq    uint64
+}
+
+// modelled holds the rows against the model. (I2, I16)
+func (c *checker) modelled() {
+	jobs, order := c.model()
+	for _, id := range order {
+		c.compare(id, jobs[id])
+	}
+}
+
+func (c *checker) model() (map[string]*modelJob, []string) {
+	jobs, order := map[string]*modelJob{}, []string{}
+	for _, e := range c.w.tape.entries {
+		id, ticker, what, err := events.ParseSubject(e.Subject)
+		if err != nil {
+			continue
+		}
+		if what == "queued" && !e.poison {
+			queued, _ := e.entry().Event.Data.(*events.JobQueued)
+			jobs[id] = &modelJob{queued: queued, outcomes: map[string]modelOutcome{}}
+			order = append(order, id)
+			continue
+		}
+		job := jobs[id]
+		if job == nil {
+			continue
+		}
+		switch {
+		case ticker != "":
+			job.outcome(e, ticker, what)
+		case what == "cancelled" && !e.poison && job.cancelSeq == 0 && len(job.outcomes) < len(job.queued.Tickers):
+			job.cancelSeq = e.Seq
+		case what == "completed" && !e.poison:
+			job.completed++
+		}
+	}
+	return jobs, order
+}
+
+func (j *modelJob) outcome(e *entry, ticker, what string) {
+	listed := false
+	for _, name := range j.queued.Tickers {
+		listed = listed || name == ticker
+	}
+	_, taken := j.outcomes[ticker]
+	if !listed || taken || j.cancelSeq > 0 {
+		return
+	}
+	status := store.DetailFailed
+	if what == "analyzed" && !e.poison {
+		status = store.DetailAnalyzed
+	}
+	j.outcomes[ticker] = modelOutcome{status, e.Seq}
+}
+
+func (c *checker) compare(id string, job *modelJob) {
+	page, err := c.w.database.read.Details(context.Background(), store.DetailsQuery{JobID: id, Limit: store.MaxPage})
+	if err != nil || len(page.Items) != len(job.queued.Tickers) {
+		c.w.broken("I2: job %s has %d details, %v", id, len(page.Items), err)
+		return
+	}
+	for _, row := range page.Items {
+		want, ok := job.outcomes[row.Ticker]
+		if !ok && job.cancelSeq > 0 {
+			want = modelOutcome{store.DetailCancelled, job.cancelSeq}
+		}
+		if got := (modelOutcome{row.Status, row.Seq}); got != want {
+			c.w.broken("I2: %s of job %s is recorded as %+v, on the tape it is %+v", row.Ticker, id, got, want)
+		}
+	}
+	if job.completed != 1 {
+		c.w.broken("I1: the end of job %s was announced %d times", id, job.completed)
+	}
+	c.w.note("check", "job", uint64(len(page.Items)), fmt.Sprint(id, job.cancelSeq))
+}

@@ -1,0 +1,119 @@
+package simulation_test
+
+import (
+	"container/heap"
+	"fmt"
+	"io"
+	"time"
+)
+
+// began is when every run begins, in virtual time.
+var began = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+// A world is one run: the clock, what is due, and everything in it. The loop
+// owns it all; nothing in it is safe for concurrent use, and nothing needs to be.
+type world struct {
+	seed   uint64
+	rnd    random
+	now    time.Time // the true time, which no process knows
+	due    schedule
+	count  uint64 // events scheduled, for the order of those at one time
+	steps  int
+	cur    *coroutine // under way; nil in the loop itself
+	trace  trace
+	rates  rates
+	healed bool
+
+	tape      *tape
+	work      *work
+	database  *database
+	check     *checker
+	users     *users
+	foreign   *foreigner
+	processes []*process
+	stats     stats
+	violation error // the first; ends the run
+}
+
+// An event is something that happens at a time.
+type event struct {
+	at time.Time
+	n  uint64
+	do func()
+}
+
+type schedule []event
+
+func (s schedule) Len() int { return len(s) }
+func (s schedule) Less(i, j int) bool {
+	if s[i].at.Equal(s[j].at) {
+		return s[i].n < s[j].n
+	}
+	return s[i].at.Before(s[j].at)
+}
+func (s schedule) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+func (s *schedule) Push(x any)   { *s = append(*s, x.(event)) }
+func (s *schedule) Pop() any {
+	old := *s
+	last := old[len(old)-1]
+	old[len(old)-1] = event{}
+	*s = old[:len(old)-1]
+	return last
+}
+
+// after has do called when d has passed.
+func (w *world) after(d time.Duration, do func()) {
+	w.count++
+	heap.Push(&w.due, event{w.now.Add(max(d, 0)), w.count, do})
+}
+
+// run carries out what is due until stop says so, nothing is due any more, or
+// an invariant is broken.
+func (w *world) run(stop func() bool) {
+	for len(w.due) > 0 && w.violation == nil && !stop() {
+		e := heap.Pop(&w.due).(event)
+		w.now = e.at
+		w.steps++
+		e.do()
+	}
+}
+
+// broken records that an invariant does not hold.
+func (w *world) broken(format string, args ...any) {
+	if w.violation == nil {
+		w.violation = fmt.Errorf(format, args...)
+		w.note("world", "BROKEN", 0, w.violation.Error())
+	}
+}
+
+// note takes a step of the run into the trace.
+func (w *world) note(who, what string, n uint64, text string) {
+	w.trace.add(uint64(w.now.Sub(began)), who, what, n, text)
+}
+
+// A trace is the hash of all that happened, and its text if wanted.
+type trace struct {
+	hash uint64 // FNV-1a, 64 bits
+	out  io.Writer
+}
+
+func (t *trace) add(at uint64, who, what string, n uint64, text string) {
+	if t.hash == 0 {
+		t.hash = 14695981039346656037
+	}
+	for _, number := range [2]uint64{at, n} {
+		for range 8 {
+			t.hash = (t.hash ^ number&0xff) * 1099511628211
+			number >>= 8
+		}
+	}
+	for _, word := range [3]string{who, what, text} {
+		for i := range len(word) {
+			t.hash = (t.hash ^ uint64(word[i])) * 1099511628211
+		}
+		t.hash = (t.hash ^ 0xff) * 1099511628211
+	}
+	if t.out != nil {
+		_, _ = fmt.Fprintf(t.out, "%12.6f  %-10s %-22s %6d  %s\n", time.Duration(at).Seconds(), who, what, n, text)
+	}
+}
