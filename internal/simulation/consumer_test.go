@@ -111,7 +111,7 @@ func (c *consumer) postpone(seq uint64, d time.Duration) {
 func (c *consumer) arm() {
 	var first time.Time
 	for _, h := range c.pending {
-		if first.IsZero() || h.again.Before(first) {
+		if h.again.After(c.w.now) && (first.IsZero() || h.again.Before(first)) {
 			first = h.again
 		}
 	}

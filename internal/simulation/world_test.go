@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// mostSteps is far above the longest run.
+const mostSteps = 500_000
+
 // began is when every run begins, in virtual time.
 var began = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -75,6 +78,9 @@ func (w *world) run(stop func() bool) {
 		w.now = e.at
 		w.steps++
 		e.do()
+		if w.steps > mostSteps {
+			w.broken("it goes on and on: %d steps", w.steps)
+		}
 	}
 }
 
