@@ -15,17 +15,16 @@ import (
 type consumer struct {
 	w         *world
 	name      string
-	most      int                        // MaxAckPending
-	message   func(seq uint64) *nats.Msg // nil: not there any more
-	following func(seq uint64) uint64    // the next of its messages after seq; 0: none yet
-	acked     func(seq uint64)           // may be nil
+	most      int                          // MaxAckPending
+	message   func(seq uint64) *nats.Msg   // nil: not there any more
+	following func(seq uint64) uint64      // the next of its messages after seq; 0: none yet
+	acked     func(seq uint64, meant bool) // may be nil; meant: it is the message that the client had
 
 	at        uint64 // handed out up to here for the first time
 	pending   []*handedOut
 	delivered map[uint64]int
 	waiting   []func()
 	armed     time.Time // a timer is set for then
-	made      int       // how often it was made anew
 }
 
 // A handedOut message is not acknowledged yet.
@@ -48,7 +47,6 @@ func newConsumer(w *world, name string, most int) *consumer {
 
 // rewind makes it anew, at a position: all counts begin again.
 func (c *consumer) rewind(at uint64) {
-	c.made++
 	c.at, c.pending, c.delivered = at, nil, map[uint64]int{}
 	c.notify()
 }
@@ -82,8 +80,10 @@ func (c *consumer) hand(h *handedOut) delivery {
 	return delivery{c, h.seq, c.delivered[h.seq], c.message(h.seq)}
 }
 
-// ack ends a message, whichever of its deliveries it answers.
-func (c *consumer) ack(seq uint64) {
+// ack ends a message, whichever of its deliveries it answers; also that of
+// another stream of this name which had the sequence before, as the server does.
+func (c *consumer) ack(seq uint64, had *nats.Msg) {
+	msg := c.message(seq)
 	n := len(c.pending)
 	c.pending = slices.DeleteFunc(c.pending, func(h *handedOut) bool { return h.seq == seq })
 	if n == len(c.pending) {
@@ -92,7 +92,7 @@ func (c *consumer) ack(seq uint64) {
 	delete(c.delivered, seq)
 	c.w.note(c.name, "acked", seq, "")
 	if c.acked != nil {
-		c.acked(seq)
+		c.acked(seq, msg == had)
 	}
 	c.notify() // there is room
 }

@@ -28,6 +28,9 @@ type stats struct {
 	lostDeliveries, lostAcks, lostWork, damage, cancel int
 	commits, fenced                                    int
 	converged                                          time.Duration // from the healing to the end
+	virtual                                            time.Duration
+	steps                                              int
+	slowest                                            uint64 // the seed of the longest converged
 }
 
 func (s *stats) injected() (n int) {
@@ -37,7 +40,9 @@ func (s *stats) injected() (n int) {
 	return n + s.kills + s.pauses + s.jumps + s.foreign + s.recreated + s.lostDeliveries + s.lostAcks + s.lostWork + s.damage
 }
 
-func (s *stats) add(o stats) {
+// add sums runs up; of converged it keeps the longest.
+func (s *stats) add(w *world) {
+	o := w.stats
 	for i, n := range o.faults {
 		s.faults[i] += n
 	}
@@ -54,7 +59,11 @@ func (s *stats) add(o stats) {
 	s.cancel += o.cancel
 	s.commits += o.commits
 	s.fenced += o.fenced
-	s.converged = max(s.converged, o.converged)
+	if o.converged > s.converged {
+		s.converged, s.slowest = o.converged, w.seed
+	}
+	s.virtual += w.now.Sub(began)
+	s.steps += w.steps
 }
 
 // rates are the probabilities of a run, drawn from its seed; all zero once it
@@ -79,17 +88,16 @@ func drawRates(r *random) rates {
 		if r.chance(0.5) {
 			return 0
 		}
-		x := float64(r.below(1000)) / 1000
-		return most * x * x
+		return most * float64(r.below(1000)) / 1000
 	}
 	return rates{
-		crash: up(0.02), slow: up(0.3),
-		lost: up(0.1), answerLost: up(0.15), late: up(0.1), twice: up(0.1), refuse: up(0.2),
-		full: up(0.1), readLost: up(0.05),
-		dbBefore: up(0.1), dbAfter: up(0.1), dbHang: up(0.03),
-		delivery: up(0.1), ack: up(0.2),
+		crash: up(0.01), slow: up(0.3),
+		lost: up(0.15), answerLost: up(0.25), late: up(0.15), twice: up(0.15), refuse: up(0.3),
+		full: up(0.15), readLost: up(0.1),
+		dbBefore: up(0.15), dbAfter: up(0.15), dbHang: up(0.05),
+		delivery: up(0.2), ack: up(0.3),
 		pause: up(0.1), jump: up(0.05), recreate: up(0.05), loseWork: up(0.02),
-		foreign: up(0.5), provider: up(0.5), hang: up(0.05),
+		foreign: up(0.5), provider: up(0.6), hang: up(0.1),
 	}
 }
 

@@ -50,8 +50,15 @@ func (u *pump) ask() {
 			list = append(list, c.take(u.free-len(list))...)
 		}
 		if len(list) == 0 {
+			told := false // by one of them is enough
+			tell := func() {
+				if !told {
+					told = true
+					serve()
+				}
+			}
 			for _, c := range u.from {
-				c.waiting = append(c.waiting, serve)
+				c.waiting = append(c.waiting, tell)
 			}
 			return
 		}
@@ -102,7 +109,7 @@ func (u *pump) freed() {
 }
 
 // ack and nak go out without an answer, so they can be lost.
-func (u *pump) ack(d delivery) { u.settle(d, "acks", func() { d.from.ack(d.seq) }) }
+func (u *pump) ack(d delivery) { u.settle(d, "acks", func() { d.from.ack(d.seq, d.msg) }) }
 
 func (u *pump) nak(d delivery, wait time.Duration) {
 	u.settle(d, "naks", func() { d.from.postpone(d.seq, wait) })
@@ -115,10 +122,5 @@ func (u *pump) settle(d delivery, what string, do func()) {
 		w.stats.lostAcks++
 		return
 	}
-	made := d.from.made
-	w.after(w.latency(), func() {
-		if d.from.made == made {
-			do()
-		}
-	})
+	w.after(w.latency(), do)
 }

@@ -37,9 +37,11 @@ func newWork(w *world) *work {
 			}
 			return 0
 		}
-		c.acked = func(seq uint64) {
+		c.acked = func(seq uint64, meant bool) {
 			if msg := q.items[seq]; msg != nil {
-				w.check.done(msg)
+				if meant {
+					w.check.done(msg)
+				}
 				q.remove(seq)
 			}
 		}

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -147,27 +150,61 @@ func TestSeeds(t *testing.T) {
 		t.Logf("seed %d: %d steps, %d faults, hash %016x", *only, w.steps, w.stats.injected(), w.trace.hash)
 		return
 	}
-	var total stats
-	var virtual time.Duration
-	start := time.Now()
-	failed := 0
-	for seed := *first; seed < *first+uint64(*seeds); seed++ {
-		w, err := newWorld(seed, false, nil)
-		if err == nil {
-			err = w.play()
-		}
-		if err != nil {
-			t.Errorf("seed %d: %v\nplay it again: go test ./internal/simulation -run TestSeeds -seed %d", seed, err, seed)
-			if failed++; failed >= 5 {
-				break
-			}
-			continue
-		}
-		total.add(w.stats)
-		virtual += w.now.Sub(began)
-	}
-	elapsed := time.Since(start)
-	t.Logf("%d seeds in %s (%.0f/s), %d faults, %.1f virtual hours", *seeds, elapsed.Round(time.Millisecond),
-		float64(*seeds)/elapsed.Seconds(), total.injected(), virtual.Hours())
+	start, used := time.Now(), processor()
+	total := playAll(t, *first, *seeds)
+	elapsed, used := time.Since(start), processor()-used
+	t.Logf("%d seeds in %s (%.0f per second of a processor), %d faults, %.1f virtual hours, %d steps; slowest to converge: seed %d, %s after the healing",
+		*seeds, elapsed.Round(time.Millisecond), float64(*seeds)/used.Seconds(), total.injected(), total.virtual.Hours(), total.steps,
+		total.slowest, total.converged)
 	t.Logf("%+v", total)
 }
+
+// playAll plays seeds side by side, one on each processor: they share nothing.
+func playAll(t *testing.T, first uint64, count int) (total stats) {
+	var mu sync.Mutex // guards total and failed
+	var workers sync.WaitGroup
+	next := make(chan uint64)
+	failed := 0
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed := range next {
+				w, err := newWorld(seed, false, nil)
+				if err == nil {
+					err = w.play()
+				}
+				mu.Lock()
+				if err != nil {
+					failed++
+					t.Errorf("seed %d: %v\nplay it again: go test ./internal/simulation -run TestSeeds -seed %d", seed, err, seed)
+				} else {
+					total.add(w)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for seed := first; seed < first+uint64(count); seed++ {
+		mu.Lock()
+		enough := failed >= mostFailures
+		mu.Unlock()
+		if enough {
+			break
+		}
+		next <- seed
+	}
+	close(next)
+	workers.Wait()
+	return total
+}
+
+// processor is the time that this process has had of processors.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// mostFailures is how many failing seeds are shown.
+const mostFailures = 5
