@@ -98,6 +98,8 @@ func (d *drive) answer(out recorder.Output) recorder.Input {
 		return recorder.Acquired{Lease: lease, Err: err}
 	case recorder.Renew:
 		return recorder.Renewed{Err: d.db.Renew(ctx, out.Lease)}
+	case recorder.Release: // it stops, and says why
+		return recorder.Released{Err: d.db.Release(ctx, out.Lease)}
 	case recorder.Load:
 		states, err := d.db.Load(ctx, out.JobIDs)
 		return recorder.Loaded{States: states, Err: err}
@@ -129,7 +131,7 @@ func (d *drive) answerOfTape(out recorder.Output) recorder.Input {
 		return recorder.Opened{Era: out.Era}
 	case recorder.ReadTape:
 		from := d.tails[out.Era]
-		n := min(one(d.rt, "messages", 1, 1, 2, 3, 9), out.Max, len(d.tape)-int(from)+1)
+		n := min(one(d.rt, "messages", 1, 1, 2, 4, 12, 40), out.Max, len(d.tape)-int(from)+1)
 		d.tails[out.Era] += uint64(n)
 		return recorder.Arrived{Era: out.Era, Messages: d.tape[from-1 : int(from)-1+n]}
 	}

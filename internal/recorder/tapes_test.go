@@ -145,6 +145,9 @@ func (g *tapeMaker) analyzed(of *events.JobQueued, ticker string) *events.Ticker
 	r := &a.Report
 	r.TradingDay, r.Verdict, r.Score = one(g.t, "day", tradingDays()...), one(g.t, "verdict", verdicts()...), one(g.t, "score", edgeFloats()...)
 	r.Lineage.Synthetic = oneIn(g.t, 4, "synthetic")
+	if oneIn(g.t, 16, "NUL") {
+		r.Regime = nul
+	}
 	if x := one(g.t, "number", edgeFloats()...); x != 0 {
 		r.Numbers.RSI14, r.Plan.Entry, r.Indicators[0].Values["rsi"] = &x, x, x
 		r.Warnings, r.Lineage.Notes = []string{"few bars — π"}, []string{"split 2:1"}
