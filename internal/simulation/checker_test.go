@@ -55,7 +55,12 @@ func (c *checker) stored(e *entry) {
 		c.w.broken("one of ours published what is no event, at %d: %v", e.Seq, read.Err)
 		return
 	}
-	if queued, ok := read.Event.Data.(*events.JobQueued); ok {
+	c.queued(e)
+}
+
+// queued notes a job of ours.
+func (c *checker) queued(e *entry) {
+	if queued, ok := e.entry().Event.Data.(*events.JobQueued); ok && !e.foreign {
 		c.known = append(c.known, queued)
 	}
 }

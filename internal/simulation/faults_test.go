@@ -222,6 +222,17 @@ func (w *world) rewindConsumer() {
 	c.rewind(at)
 }
 
+// damage takes from the tape what was stored: its end, as a power cut does where
+// not every write is synced, or all of it. A recorder must stop loudly then, if
+// what it recorded is not on the tape any more.
+func (w *world) damage() {
+	if w.rnd.chance(0.3) {
+		w.tape.recreate()
+		return
+	}
+	w.tape.loseTail(w.rnd.between(1, 12))
+}
+
 // heal ends all faults: what is down starts, what is stopped goes on, and all
 // clocks are right.
 func (w *world) heal() {

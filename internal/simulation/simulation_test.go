@@ -53,6 +53,9 @@ func newWorld(seed uint64, calm bool, out io.Writer) (*world, error) {
 		w.rates = drawRates(&w.rnd)
 		w.after(w.rnd.span(0, time.Second), w.disturb)
 	}
+	if !calm && w.rnd.chance(0.1) {
+		w.after(w.rnd.span(0, trouble), w.damage)
+	}
 	w.users.plan(trouble)
 	w.after(trouble, w.heal)
 	return w, nil

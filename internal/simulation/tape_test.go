@@ -204,7 +204,7 @@ func (t *tape) loseTail(n int) {
 		}
 	}
 	t.dispatch.rewind(min(t.dispatch.at, t.end()))
-	t.notify()
+	t.lostSome()
 }
 
 // recreate is what an operator does who takes the wrong stream away.
@@ -218,6 +218,15 @@ func (t *tape) recreate() {
 	t.damaged = true
 	t.created = t.w.now
 	t.dispatch.rewind(0)
+	t.lostSome()
+}
+
+func (t *tape) lostSome() {
+	t.w.stats.damage++
+	t.w.check.known = nil
+	for _, e := range t.entries {
+		t.w.check.queued(e)
+	}
 	t.notify()
 }
 
