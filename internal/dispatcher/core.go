@@ -164,13 +164,14 @@ var Ends = [...]string{"cancelled", "completed"}
 
 // Ended makes the answer to Look from those of the tape on each of Ends: one
 // that stands there says that the job has ended, whatever became of the others.
+// What is there and no event says nothing: the recorder set it aside.
 func Ended(answers []error) (bool, error) {
 	var failed error
 	for _, err := range answers {
 		switch {
 		case err == nil:
 			return true, nil
-		case !errors.Is(err, stream.ErrNotFound):
+		case !errors.Is(err, stream.ErrNotFound) && !errors.Is(err, events.ErrMalformed):
 			failed = err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/dispatcher"
+	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -89,5 +90,26 @@ func TestCore(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestEnded(t *testing.T) {
+	away := errors.New("no answer")
+	for _, test := range []struct {
+		name    string
+		answers []error
+		ended   bool
+		err     error
+	}{
+		{"neither", []error{stream.ErrNotFound, stream.ErrNotFound}, false, nil},
+		{"one", []error{stream.ErrNotFound, nil}, true, nil},
+		{"one, and no answer", []error{away, nil}, true, nil},
+		{"no answer", []error{stream.ErrNotFound, away}, false, away},
+		{"no event under the subject", []error{events.ErrMalformed, stream.ErrNotFound}, false, nil},
+	} {
+		ended, err := dispatcher.Ended(test.answers)
+		if ended != test.ended || !errors.Is(err, test.err) {
+			t.Errorf("%s: %v, %v", test.name, ended, err)
+		}
 	}
 }
