@@ -25,7 +25,7 @@ func (f *foreigner) publish() {
 	}
 	job := oneOf(rnd, known)
 	ticker := oneOf(rnd, job.Tickers)
-	switch rnd.below(7) {
+	switch rnd.below(8) {
 	case 0:
 		f.event(&events.TickerFailed{JobID: job.JobID, Ticker: ticker, Kind: job.Kind, Code: events.FailureNoData, Message: "foreign", Attempts: 1}, false)
 	case 1:
@@ -43,6 +43,8 @@ func (f *foreigner) publish() {
 	case 5:
 		f.poison("tape.nonsense", "")
 	case 6:
+		f.poison(events.JobSubject(job.JobID, "cancelled"), `{"job_id":`)
+	case 7:
 		f.event(&events.TickerFailed{JobID: job.JobID, Ticker: "NOT-LISTED.NS", Kind: job.Kind, Code: events.FailureNoData}, true)
 	}
 }

@@ -12,6 +12,9 @@ import (
 // true, and the rows are those of a model that knows nothing of the product's fold.
 func (c *checker) end() {
 	c.rebuilt()
+	if n := len(c.folded); n > 0 && c.folded[n-1].lost && c.w.stopped() < 2 {
+		c.w.broken("I10: a recorder goes on, and %d is not on the tape any more", n)
+	}
 	if c.w.stopped() > 0 {
 		return // the tape is damaged; that the tables are the fold of what was there is all that can be asked
 	}
