@@ -38,7 +38,8 @@ func (s *Server) intake() Intake {
 
 // Submit puts a job on the tape, or finds it there. keyed: its id follows from
 // an Idempotency-Key. A *Problem says what the client is told: 422 if the key
-// stands for another request, 503 if nobody knows whether the job is accepted.
+// stands for another request, 409 if it stands for events without a request, 503
+// if nobody knows whether the job is accepted.
 func (i Intake) Submit(ctx context.Context, job *events.JobQueued, keyed bool) (Accepted, error) {
 	seq, err := i.Tape.Publish(ctx, events.New(source, i.Clock(), job))
 	switch {
@@ -63,6 +64,12 @@ func (i Intake) Submit(ctx context.Context, job *events.JobQueued, keyed bool) (
 // under the same key is refused.
 func (i Intake) replay(ctx context.Context, job *events.JobQueued) (Accepted, error) {
 	stored, err := i.Tape.JobEvent(ctx, job.JobID, "queued")
+	if errors.Is(err, stream.ErrNotFound) || errors.Is(err, events.ErrMalformed) {
+		// What is left of a job that the tape lost, or of nobody knows what: its
+		// outcomes would stand in the way of this one's.
+		return Accepted{}, problem(http.StatusConflict, "job_id_taken",
+			"the tape holds events of a job under this key, and no submission; use a new key").because(err)
+	}
 	if err != nil {
 		return Accepted{}, fmt.Errorf("reading the job under the key: %w", err)
 	}

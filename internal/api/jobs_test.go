@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tapedeck/tapedeck/events"
+	"github.com/tapedeck/tapedeck/internal/api"
 )
 
 func TestSubmitResolvesDefaults(t *testing.T) {
@@ -155,6 +156,18 @@ func TestIdempotency(t *testing.T) {
 	}
 	r.post("/api/v1/jobs", `{"tickers":["TCS.NS"]}`, "Idempotency-Key", strings.Repeat("k", 256)).want(http.StatusBadRequest)
 	r.post("/api/v1/jobs", `{"tickers":["TCS.NS"]}`, "Idempotency-Key", "a b").want(http.StatusBadRequest)
+}
+
+// TestLostSubmission: outcomes of a job that is not on the tape would stand in
+// the way of the same job's, so it is refused, for good and in so many words.
+func TestLostSubmission(t *testing.T) {
+	r := newRig(t)
+	r.publish(r.failed(api.KeyedJobID("monday"), "TCS.NS", events.FailureInternal))
+	lost := r.post("/api/v1/jobs", `{"tickers":["TCS.NS"]}`, "Idempotency-Key", "monday").want(http.StatusConflict)
+	if lost.text("code") != "job_id_taken" {
+		t.Errorf("%s", lost.Body)
+	}
+	r.post("/api/v1/jobs", `{"tickers":["TCS.NS"]}`, "Idempotency-Key", "tuesday").want(http.StatusAccepted)
 }
 
 func TestCancel(t *testing.T) {

@@ -42,8 +42,9 @@ type TapeState struct {
 }
 
 // Publish stores one event and returns its sequence; on return it is durable.
-// An outcome is refused while its (job, ticker) has any outcome, another event
-// while its own subject has one: ErrExists. Undecided answers are tried again,
+// An outcome is refused while its (job, ticker) has any outcome, a JobQueued
+// while anything of its job is there, another event while its own subject has
+// one: ErrExists. Undecided answers are tried again,
 // with the same id, until ctx ends or half a minute has passed: then
 // ErrUnavailable. An attempt may meet what an earlier one stored, so a caller
 // to whom "stored by me" matters reads the event after ErrExists and compares.
@@ -312,12 +313,18 @@ func setGuard(msg *nats.Msg, filter string) {
 }
 
 // guardOf is the filter under which an event's subject may have one message:
-// an outcome excludes every other outcome of its (job, ticker), anything else
-// only itself.
+// an outcome excludes every other outcome of its (job, ticker), and nothing at
+// all of a job may come before its JobQueued, as an outcome would take the only
+// place of one that counts; anything else excludes only itself.
 func guardOf(subject string) string {
-	jobID, ticker, _, err := events.ParseSubject(subject)
-	if err != nil || ticker == "" {
+	jobID, ticker, what, err := events.ParseSubject(subject)
+	switch {
+	case err != nil:
 		return subject
+	case ticker != "":
+		return events.TickerSubject(jobID, ticker, "*")
+	case what == "queued":
+		return "tape.*." + events.EncodeToken(jobID) + ".>"
 	}
-	return events.TickerSubject(jobID, ticker, "*")
+	return subject
 }

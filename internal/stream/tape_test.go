@@ -56,6 +56,23 @@ func ok(t *testing.T, err error) {
 	}
 }
 
+// TestNothingOfAJobComesBeforeIt: what stands there already would take the
+// place of an outcome that counts, so the job is refused.
+func TestNothingOfAJobComesBeforeIt(t *testing.T) {
+	s := streamtest.Server(t)
+	api, analyzer := s.Tape(stream.RoleAPI), s.Tape(stream.RoleAnalyzer)
+	_, err := analyzer.Publish(ctx, failed("j", "BRK.B"))
+	ok(t, err)
+	_, err = analyzer.Publish(ctx, events.New("test", epoch, &events.JobStarted{JobID: "k"}))
+	ok(t, err)
+	for _, job := range []string{"j", "k"} {
+		_, err = api.Publish(ctx, queued(job))
+		wantErr(t, err, stream.ErrExists)
+	}
+	_, err = api.Publish(ctx, queued("jk"))
+	ok(t, err)
+}
+
 func TestPublishIsGuarded(t *testing.T) {
 	s := streamtest.Server(t)
 	api, analyzer := s.Tape(stream.RoleAPI), s.Tape(stream.RoleAnalyzer)
