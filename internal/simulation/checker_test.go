@@ -109,6 +109,15 @@ func (c *checker) conflict(s *submission) {
 	}
 }
 
+// taken: an api answers 409, so the tape holds something of the job, and no
+// submission.
+func (c *checker) taken(s *submission) {
+	something := c.w.tape.guards[jobFilterOf(s.job.NATSSubject())] > 0
+	if c.w.tape.last[s.job.NATSSubject()] > 0 || !something && !c.w.tape.damaged {
+		c.w.broken("I12: job %s is refused for what nobody published", s.job.JobID)
+	}
+}
+
 // cancelled: an api answers 2xx to a cancel. (I3)
 func (c *checker) cancelled(jobID string, seq uint64) {
 	msg, err := c.w.tape.at(seq)

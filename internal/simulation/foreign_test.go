@@ -18,6 +18,10 @@ type foreigner struct {
 func (f *foreigner) publish() {
 	rnd := &f.w.rnd
 	f.count++
+	if early := f.w.users.expected(); early != nil && rnd.chance(0.2) {
+		f.event(&events.TickerFailed{JobID: early.JobID, Ticker: oneOf(rnd, early.Tickers), Kind: early.Kind, Code: events.FailureNoData}, true)
+		return
+	}
 	known := f.w.check.known
 	if len(known) == 0 {
 		f.poison(events.JobSubject(f.w.users.newID(), "queued"), "{")

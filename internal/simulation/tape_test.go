@@ -42,7 +42,7 @@ type tape struct {
 	created  time.Time
 	entries  []*entry          // entries[i] has sequence i+1
 	last     map[string]uint64 // sequence of the last message of a subject
-	guards   map[string]uint64 // and of those of an outcome's filter
+	guards   map[string]uint64 // and of those under a filter with wildcards
 	ids      map[string]stamped
 	full     bool       // over its limit
 	damaged  bool       // something that was stored is not there any more
@@ -86,7 +86,16 @@ func (t *tape) clear() {
 
 func (t *tape) end() uint64 { return uint64(len(t.entries)) }
 
-// guardOf is the outcome's filter that a subject matches, or "".
+// jobFilterOf is the filter of everything of a job that a subject matches, or "".
+func jobFilterOf(subject string) string {
+	tokens := strings.SplitN(subject, ".", 4)
+	if len(tokens) < 4 {
+		return ""
+	}
+	return "tape.*." + tokens[2] + ".>"
+}
+
+// filterOf is the filter of outcomes that a subject matches, or "".
 func filterOf(subject string) string {
 	if !strings.HasPrefix(subject, "tape.ticker.") {
 		return ""
@@ -100,7 +109,7 @@ func (t *tape) refused(msg *nats.Msg) error {
 		if msg.Header.Get(jetstream.ExpectedLastSubjSeqHeader) != "0" {
 			return fmt.Errorf("the simulated tape knows only the guard 0")
 		}
-		if strings.HasSuffix(filter, ".*") && t.guards[filter] > 0 || t.last[filter] > 0 {
+		if t.guards[filter] > 0 || t.last[filter] > 0 {
 			return stream.ErrExists // 10071
 		}
 	}
@@ -159,6 +168,9 @@ func (t *tape) store(msg *nats.Msg) uint64 {
 func (t *tape) index(e *entry, at time.Time) {
 	t.last[e.Subject] = e.Seq
 	if filter := filterOf(e.Subject); filter != "" {
+		t.guards[filter] = e.Seq
+	}
+	if filter := jobFilterOf(e.Subject); filter != "" {
 		t.guards[filter] = e.Seq
 	}
 	if id := e.Header.Get(nats.MsgIdHdr); id != "" {

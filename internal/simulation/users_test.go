@@ -155,6 +155,9 @@ func (u *users) submit(s *submission) {
 		case errors.As(err, &told) && told.Status == http.StatusUnprocessableEntity:
 			u.w.check.conflict(s)
 			u.open--
+		case errors.As(err, &told) && told.Status == http.StatusConflict:
+			u.w.check.taken(s)
+			u.open--
 		default:
 			u.w.note("user", "refused", 0, err.Error())
 			u.w.after(0, again)
@@ -199,4 +202,14 @@ func (u *users) retry(s *submission) {
 	again := &submission{job: &job}
 	u.jobs = append(u.jobs, again)
 	u.submit(again)
+}
+
+// expected is a job that is to be submitted and is not on the tape, if there is one.
+func (u *users) expected() *events.JobQueued {
+	for _, s := range u.jobs {
+		if u.w.tape.last[events.JobSubject(s.job.JobID, "queued")] == 0 {
+			return s.job
+		}
+	}
+	return nil
 }
