@@ -15,8 +15,8 @@ import (
 
 // A drive records a tape with the product's core, batcher and fold: it carries
 // the outputs out one at a time, in an order that is drawn, so that the cuts of
-// the batches are. Commits get lost, before or after they happened, and the
-// process dies, where these are drawn.
+// the batches are. Commits are refused, or get lost before or after they
+// happened, and the process dies, where these are drawn.
 type drive struct {
 	rt    *rapid.T
 	tape  []stream.Message
@@ -144,6 +144,9 @@ var errLost = errors.New("the answer was lost")
 func (d *drive) commit(ctx context.Context, out recorder.Commit) error {
 	if oneIn(d.rt, 16, "lost before it happened") {
 		return errLost
+	}
+	if out.Next.Seq > out.Lease.Position.Seq+1 && oneIn(d.rt, 16, "refused") {
+		return store.ErrConstraint // then it tries with half of the batch
 	}
 	err := d.db.Commit(ctx, out.Lease, out.Next, out.Changes)
 	if err != nil {
