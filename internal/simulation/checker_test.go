@@ -50,6 +50,12 @@ func (c *checker) stored(e *entry) {
 	if e.foreign {
 		return
 	}
+	if filter := filterOf(e.Subject); filter != "" && c.w.tape.guards[filter] > 0 {
+		c.w.broken("I2: we published a second outcome, %s at %d after %d", e.Subject, e.Seq, c.w.tape.guards[filter])
+	}
+	if c.w.tape.last[e.Subject] > 0 {
+		c.w.broken("I2: we published %s twice, at %d and %d", e.Subject, c.w.tape.last[e.Subject], e.Seq)
+	}
 	read := e.entry()
 	if read.Err != nil {
 		c.w.broken("one of ours published what is no event, at %d: %v", e.Seq, read.Err)

@@ -26,6 +26,7 @@ type stats struct {
 	faults                                             [fates]int
 	calls, kills, pauses, jumps, foreign, recreated    int
 	lostDeliveries, lostAcks, lostWork, damage, cancel int
+	skipped                                            int
 	commits, fenced                                    int
 	converged                                          time.Duration // from the healing to the end
 	virtual                                            time.Duration
@@ -37,7 +38,7 @@ func (s *stats) injected() (n int) {
 	for _, count := range s.faults {
 		n += count
 	}
-	return n + s.kills + s.pauses + s.jumps + s.foreign + s.recreated + s.lostDeliveries + s.lostAcks + s.lostWork + s.damage
+	return n + s.kills + s.pauses + s.jumps + s.foreign + s.recreated + s.lostDeliveries + s.lostAcks + s.lostWork + s.damage + s.skipped
 }
 
 // add sums runs up; of converged it keeps the longest.
@@ -56,6 +57,7 @@ func (s *stats) add(w *world) {
 	s.lostAcks += o.lostAcks
 	s.lostWork += o.lostWork
 	s.damage += o.damage
+	s.skipped += o.skipped
 	s.cancel += o.cancel
 	s.commits += o.commits
 	s.fenced += o.fenced
@@ -79,6 +81,7 @@ type rates struct {
 	foreign                               float64 // per second
 	provider                              float64 // share of attempts that fail
 	hang                                  float64 // share of attempts that hang
+	skip                                  float64 // share of messages that a tail leaves out
 }
 
 // drawRates makes each kind of fault absent in about half of the runs, so that
@@ -97,7 +100,7 @@ func drawRates(r *random) rates {
 		dbBefore: up(0.15), dbAfter: up(0.15), dbHang: up(0.05),
 		delivery: up(0.2), ack: up(0.3),
 		pause: up(0.1), jump: up(0.05), recreate: up(0.05), loseWork: up(0.02),
-		foreign: up(0.5), provider: up(0.6), hang: up(0.1),
+		foreign: up(0.5), provider: up(0.6), hang: up(0.1), skip: up(0.01),
 	}
 }
 
@@ -226,6 +229,11 @@ func (w *world) rewindConsumer() {
 // not every write is synced, or all of it. A recorder must stop loudly then, if
 // what it recorded is not on the tape any more.
 func (w *world) damage() {
+	if w.rnd.chance(0.6) { // it takes the processes with it
+		for _, p := range w.processes {
+			p.kill()
+		}
+	}
 	if w.rnd.chance(0.3) {
 		w.tape.recreate()
 		return
@@ -244,5 +252,11 @@ func (w *world) heal() {
 	for _, p := range w.processes {
 		p.resumes = time.Time{}
 		p.skew = 0
+	}
+	if w.deserted {
+		for _, a := range w.analyzers {
+			a.stays = true
+			a.end()
+		}
 	}
 }

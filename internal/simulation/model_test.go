@@ -2,7 +2,7 @@ package simulation_test
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/store"
@@ -44,10 +44,10 @@ func (c *checker) kept() {
 // A modelJob is what must be recorded of a job, by the rules of the design:
 // the first outcome of a ticker stands, none counts after a cancel.
 type modelJob struct {
-	queued    *events.JobQueued
-	outcomes  map[string]modelOutcome
-	cancelSeq uint64
-	completed int // JobCompleted of ours
+	queued   *events.JobQueued
+	outcomes map[string]modelOutcome
+	progress store.Progress
+	told     int // JobCompleted of ours
 }
 
 type modelOutcome struct {
@@ -72,7 +72,9 @@ func (c *checker) model() (map[string]*modelJob, []string) {
 		}
 		if what == "queued" && !e.poison {
 			queued, _ := e.entry().Event.Data.(*events.JobQueued)
-			jobs[id] = &modelJob{queued: queued, outcomes: map[string]modelOutcome{}}
+			jobs[id] = &modelJob{queued: queued, outcomes: map[string]modelOutcome{}, progress: store.Progress{
+				JobID: id, Status: events.StatusQueued, Total: len(queued.Tickers), LastSeq: e.Seq,
+			}}
 			order = append(order, id)
 			continue
 		}
@@ -83,48 +85,85 @@ func (c *checker) model() (map[string]*modelJob, []string) {
 		switch {
 		case ticker != "":
 			job.outcome(e, ticker, what)
-		case what == "cancelled" && !e.poison && job.cancelSeq == 0 && len(job.outcomes) < len(job.queued.Tickers):
-			job.cancelSeq = e.Seq
-		case what == "completed" && !e.poison:
-			job.completed++
+		case e.poison:
+		case what == "started":
+			job.begin(e)
+		case what == "cancelled" && !job.progress.Status.Ended():
+			job.progress.Cancelled = len(job.queued.Tickers) - len(job.outcomes)
+			job.progress.CancelSeq = e.Seq
+			job.end(events.StatusCancelled, e)
+		case what == "completed":
+			job.told++
+			job.progress.AnnouncedSeq, job.progress.LastSeq = e.Seq, e.Seq
 		}
 	}
 	return jobs, order
 }
 
-func (j *modelJob) outcome(e *entry, ticker, what string) {
-	listed := false
-	for _, name := range j.queued.Tickers {
-		listed = listed || name == ticker
+func (j *modelJob) begin(e *entry) {
+	if j.progress.Status == events.StatusQueued {
+		j.progress.Status, j.progress.StartedAt, j.progress.LastSeq = events.StatusRunning, e.At, e.Seq
 	}
-	_, taken := j.outcomes[ticker]
-	if !listed || taken || j.cancelSeq > 0 {
+}
+
+func (j *modelJob) end(status events.Status, e *entry) {
+	j.progress.Status, j.progress.CompletedAt, j.progress.LastSeq = status, e.At, e.Seq
+}
+
+func (j *modelJob) outcome(e *entry, ticker, what string) {
+	if !slices.Contains(j.queued.Tickers, ticker) {
 		return
 	}
-	status := store.DetailFailed
-	if what == "analyzed" && !e.poison {
-		status = store.DetailAnalyzed
+	p := &j.progress
+	p.LastSeq = e.Seq
+	if p.Status == events.StatusCancelled {
+		p.Late++
+		return
 	}
-	j.outcomes[ticker] = modelOutcome{status, e.Seq}
+	if _, taken := j.outcomes[ticker]; taken {
+		p.Duplicates++
+		return
+	}
+	j.begin(e)
+	if what == "analyzed" && !e.poison {
+		j.outcomes[ticker] = modelOutcome{store.DetailAnalyzed, e.Seq}
+		p.Analyzed++
+	} else {
+		j.outcomes[ticker] = modelOutcome{store.DetailFailed, e.Seq}
+		p.Failed++
+	}
+	switch {
+	case len(j.outcomes) < len(j.queued.Tickers):
+	case p.Analyzed > 0:
+		j.end(events.StatusCompleted, e)
+	default:
+		j.end(events.StatusFailed, e)
+	}
 }
 
 func (c *checker) compare(id string, job *modelJob) {
-	page, err := c.w.database.read.Details(context.Background(), store.DetailsQuery{JobID: id, Limit: store.MaxPage})
+	ctx := context.Background()
+	view, _, err := c.w.database.read.Job(ctx, id)
+	if err != nil || view.Progress != job.progress {
+		c.w.broken("I5: job %s is recorded as %+v, on the tape it is %+v, %v", id, view.Progress, job.progress, err)
+		return
+	}
+	page, err := c.w.database.read.Details(ctx, store.DetailsQuery{JobID: id, Limit: store.MaxPage})
 	if err != nil || len(page.Items) != len(job.queued.Tickers) {
 		c.w.broken("I2: job %s has %d details, %v", id, len(page.Items), err)
 		return
 	}
 	for _, row := range page.Items {
 		want, ok := job.outcomes[row.Ticker]
-		if !ok && job.cancelSeq > 0 {
-			want = modelOutcome{store.DetailCancelled, job.cancelSeq}
+		if !ok && job.progress.CancelSeq > 0 {
+			want = modelOutcome{store.DetailCancelled, job.progress.CancelSeq}
 		}
 		if got := (modelOutcome{row.Status, row.Seq}); got != want {
 			c.w.broken("I2: %s of job %s is recorded as %+v, on the tape it is %+v", row.Ticker, id, got, want)
 		}
 	}
-	if job.completed != 1 {
-		c.w.broken("I1: the end of job %s was announced %d times", id, job.completed)
+	if job.told != 1 {
+		c.w.broken("I1: the end of job %s was announced %d times", id, job.told)
 	}
-	c.w.note("check", "job", uint64(len(page.Items)), fmt.Sprint(id, job.cancelSeq))
+	c.w.note("check", string(job.progress.Status), uint64(len(page.Items)), id)
 }

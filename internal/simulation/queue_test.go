@@ -82,6 +82,9 @@ func (q *work) publishBatch(msgs []*nats.Msg) error {
 		}
 	}
 	for _, msg := range msgs {
+		if q.held[workKey(msg.Subject)] > 0 {
+			q.w.broken("I2: two work items of one ticker are outstanding: %s", msg.Subject)
+		}
 		q.last++
 		q.items[q.last] = msg
 		q.order = append(q.order, q.last)

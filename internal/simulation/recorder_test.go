@@ -26,6 +26,7 @@ type recording struct {
 	tail    *tail
 	rounds  *coroutine // of the reconciler; nil while another leads
 	endTerm context.CancelFunc
+	skipped bool // its tail left a message out
 }
 
 func newRecorder(w *world, name string) *recording {
@@ -43,7 +44,7 @@ func (r *recording) begins() {
 		Owner: owner, Store: writer{r.writer, r.process}, Reading: reader{r.writer.Reading(), r.process},
 		Tape: tapeOf{client{r.process, recorder.Patience(recorder.CheckTape{})}},
 	}
-	r.tail, r.rounds = nil, nil
+	r.tail, r.rounds, r.skipped = nil, nil, false
 	r.after(0, func() { r.step(recorder.Tick{}) })
 }
 
@@ -81,6 +82,12 @@ func (r *recording) step(in recorder.Input) {
 
 func (r *recording) finished(err error) {
 	r.w.note(r.name, "finishes", r.core.Position().Seq, fmt.Sprint(err))
+	skipped := r.tail != nil && r.tail.skipped || r.skipped
+	if skipped && (errors.Is(err, stream.ErrGap) || errors.Is(err, recorder.ErrAnchor)) { // loudly, and rightly so: its supervisor starts it again
+		r.end()
+		r.w.after(time.Second, r.begin)
+		return
+	}
 	r.stays = true
 	r.end()
 	if !r.w.tape.damaged {
@@ -147,6 +154,7 @@ func (r *recording) read(out recorder.ReadTape, l *tail) {
 				return
 			}
 			batch, err := l.next(most)
+			r.skipped = r.skipped || l.skipped
 			if err != nil || len(batch) > 0 {
 				c.sleep(r.w.latency())
 				r.answer(recorder.Arrived{Era: out.Era, Messages: batch, Err: err})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -38,13 +39,13 @@ func newWorld(seed uint64, calm bool, out io.Writer) (*world, error) {
 	w.work = newWork(w)
 	w.users = newUsers(w)
 	w.foreign = &foreigner{w: w}
-	w.processes = append(w.processes, w.users.apis...)
 	for i := range 2 {
-		w.processes = append(w.processes, newRecorder(w, fmt.Sprintf("recorder-%d", i)).process)
+		w.recorders = append(w.recorders, newRecorder(w, fmt.Sprintf("recorder-%d", i)).process)
 	}
 	for i := range w.rnd.between(1, 3) {
-		w.processes = append(w.processes, newAnalyzer(w, fmt.Sprintf("analyzer-%d", i)).process)
+		w.analyzers = append(w.analyzers, newAnalyzer(w, fmt.Sprintf("analyzer-%d", i)).process)
 	}
+	w.processes = slices.Concat(w.users.apis, w.recorders, w.analyzers)
 	for _, p := range w.processes {
 		w.after(w.rnd.span(0, time.Second), p.begin)
 	}
@@ -53,7 +54,8 @@ func newWorld(seed uint64, calm bool, out io.Writer) (*world, error) {
 		w.rates = drawRates(&w.rnd)
 		w.after(w.rnd.span(0, time.Second), w.disturb)
 	}
-	if !calm && w.rnd.chance(0.1) {
+	w.deserted = !calm && w.rnd.chance(0.04)
+	if !calm && w.rnd.chance(0.15) {
 		w.after(w.rnd.span(0, trouble), w.damage)
 	}
 	w.users.plan(trouble)
@@ -101,9 +103,9 @@ func (w *world) unfinished() string {
 		return "" // loudly: the tape is damaged
 	case w.check.at.Seq != w.tape.end():
 		return fmt.Sprintf("recorded is up to %d, the tape ends at %d", w.check.at.Seq, w.tape.end())
-	case !w.work.idle():
+	case !w.deserted && !w.work.idle():
 		return fmt.Sprintf("%d work items are left", len(w.work.items))
-	case !w.tape.dispatch.idle():
+	case !w.deserted && !w.tape.dispatch.idle():
 		return "a JobQueued waits for a dispatcher"
 	}
 	for _, job := range w.check.known {
@@ -116,7 +118,7 @@ func (w *world) unfinished() string {
 
 // stopped is how many recorders stopped for good.
 func (w *world) stopped() (n int) {
-	for _, p := range w.processes {
+	for _, p := range w.recorders {
 		if p.stays {
 			n++
 		}

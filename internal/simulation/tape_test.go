@@ -158,8 +158,8 @@ func (t *tape) store(msg *nats.Msg) uint64 {
 		Subject: msg.Subject, Header: msg.Header, Data: msg.Data,
 		Seq: seq, At: t.w.now.UTC().Truncate(time.Millisecond),
 	}, foreign: t.adding.foreign, poison: t.adding.poison})
+	t.w.check.stored(t.entries[seq-1]) // before it counts for the guards
 	t.index(t.entries[seq-1], t.w.now)
-	t.w.check.stored(t.entries[seq-1])
 	t.w.note("tape", "stores", seq, msg.Subject)
 	t.notify()
 	return seq
@@ -250,6 +250,7 @@ type tail struct {
 	last    uint64
 	anchor  string
 	closed  bool
+	skipped bool // a message was left out: its reader has to notice
 	waiting bool // its reader waits
 	wake    func()
 }
@@ -267,6 +268,12 @@ func (l *tail) next(most int) ([]stream.Message, error) {
 	var batch []stream.Message
 	for l.last < l.t.end() && len(batch) < most {
 		l.last++
+		if w := l.t.w; l.last < l.t.end() && !w.healed && w.rnd.chance(w.rates.skip) { // the tail's own check failed
+			w.stats.skipped++
+			w.note("tape", "a tail skips", l.last, "")
+			l.skipped = true
+			l.last++
+		}
 		batch = append(batch, l.t.entries[l.last-1].Message)
 	}
 	if len(batch) > 0 {

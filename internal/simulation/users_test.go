@@ -85,7 +85,7 @@ func (u *users) draw(i int) *submission {
 		id = api.KeyedJobID(s.key)
 	}
 	deadline := u.w.now.Add(72 * time.Hour)
-	if rnd.chance(0.15) {
+	if u.w.deserted || rnd.chance(0.15) {
 		deadline = u.w.now.Add(rnd.span(20*time.Second, 5*time.Minute))
 	}
 	s.job = &events.JobQueued{
@@ -195,7 +195,9 @@ func (u *users) retry(s *submission) {
 	}
 	job := *s.job
 	job.JobID, job.ParentJobID, job.Origin, job.Tickers = u.newID(), s.job.JobID, events.OriginRetry, nil
-	job.Deadline = u.w.now.Add(72 * time.Hour).Truncate(time.Second)
+	if !u.w.deserted {
+		job.Deadline = u.w.now.Add(72 * time.Hour).Truncate(time.Second)
+	}
 	for _, d := range page.Items {
 		job.Tickers = append(job.Tickers, d.Ticker)
 	}
