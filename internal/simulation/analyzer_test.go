@@ -76,6 +76,8 @@ func (a *analysing) analyze(_ context.Context, item stream.Item, _ analyzer.Plan
 	case rnd.chance(a.w.rates.hang):
 		c.sleep(analyzer.AttemptTime)
 		return events.Report{}, fmt.Errorf("getting bars: %w", context.DeadlineExceeded)
+	case a.w.hopeless && len(item.Ticker)%2 == 0:
+		return events.Report{}, &market.Error{Code: market.CodeUnavailable, Ticker: item.Ticker, Err: errors.New("for ever")}
 	case rnd.chance(a.w.rates.provider):
 		return events.Report{}, a.providerFails(item)
 	}

@@ -175,7 +175,8 @@ func (c *checker) committed(next store.Position, changes store.Changes) {
 }
 
 // batch is the messages behind the checkpoint up to next, from the tape as it
-// is or as it was before it was damaged.
+// is or as it was before it was damaged. A message that was lost and sent again,
+// the same to the byte, is the same for the anchor: only its time is another.
 func (c *checker) batch(next store.Position) []*entry {
 	from := uint64(len(c.folded))
 	if from != c.at.Seq || next.Seq <= from {
@@ -185,7 +186,7 @@ func (c *checker) batch(next store.Position) []*entry {
 		if uint64(len(tape)) < next.Seq || tape[next.Seq-1].Anchor() != next.Anchor {
 			continue
 		}
-		if from > 0 && tape[from-1] != c.folded[from-1] {
+		if from > 0 && tape[from-1].Anchor() != c.at.Anchor {
 			continue
 		}
 		return tape[from:next.Seq:next.Seq]

@@ -12,14 +12,18 @@ import (
 // true, and the rows are those of a model that knows nothing of the product's fold.
 func (c *checker) end() {
 	c.rebuilt()
-	if n := len(c.folded); n > 0 && c.folded[n-1].lost && c.w.stopped() < 2 {
-		c.w.broken("I10: a recorder goes on, and %d is not on the tape any more", n)
-	}
 	if c.w.stopped() > 0 {
 		return // the tape is damaged; that the tables are the fold of what was there is all that can be asked
 	}
 	c.kept()
 	c.modelled()
+}
+
+// gone reports whether the tape does not hold any more what was recorded last:
+// then the recorders must stop. (I10)
+func (c *checker) gone() bool {
+	n := len(c.folded)
+	return n > 0 && (len(c.w.tape.entries) < n || c.w.tape.entries[n-1].Anchor() != c.at.Anchor)
 }
 
 // kept: every accepted job has ended, and its end was announced once. (I1)
@@ -65,7 +69,7 @@ func (c *checker) modelled() {
 
 func (c *checker) model() (map[string]*modelJob, []string) {
 	jobs, order := map[string]*modelJob{}, []string{}
-	for _, e := range c.w.tape.entries {
+	for _, e := range c.folded {
 		id, ticker, what, err := events.ParseSubject(e.Subject)
 		if err != nil {
 			continue

@@ -54,6 +54,7 @@ func newWorld(seed uint64, calm bool, out io.Writer) (*world, error) {
 		w.rates = drawRates(&w.rnd)
 		w.after(w.rnd.span(0, time.Second), w.disturb)
 	}
+	w.hopeless = !calm && w.rnd.chance(0.1)
 	w.deserted = !calm && w.rnd.chance(0.04)
 	if !calm && w.rnd.chance(0.15) {
 		w.after(w.rnd.span(0, trouble), w.damage)
@@ -101,6 +102,8 @@ func (w *world) unfinished() string {
 		return fmt.Sprintf("%d users wait for an answer", w.users.open)
 	case w.stopped() == 2:
 		return "" // loudly: the tape is damaged
+	case w.check.gone():
+		return fmt.Sprintf("a recorder goes on, and %d is not on the tape any more", w.check.at.Seq)
 	case w.check.at.Seq != w.tape.end():
 		return fmt.Sprintf("recorded is up to %d, the tape ends at %d", w.check.at.Seq, w.tape.end())
 	case !w.deserted && !w.work.idle():

@@ -25,8 +25,7 @@ type users struct {
 type submission struct {
 	job      *events.JobQueued
 	key      string // empty: none, and a new id with each submission
-	tries    int
-	accepted bool // the user was told so
+	accepted bool   // the user was told so
 }
 
 func newUsers(w *world) *users {
@@ -132,13 +131,17 @@ func (u *users) request(do func(intake api.Intake), away func()) {
 // submit asks for a job until it is accepted. Without a key nobody dares to
 // ask twice.
 func (u *users) submit(s *submission) {
-	s.tries++
 	u.open++
+	u.send(s)
+}
+
+func (u *users) send(s *submission) {
 	again := func() {
-		u.open--
-		if s.key != "" {
-			u.w.after(u.w.rnd.span(500*time.Millisecond, 3*time.Second), func() { u.submit(s) })
+		if s.key == "" {
+			u.open--
+			return
 		}
+		u.w.after(u.w.rnd.span(500*time.Millisecond, 3*time.Second), func() { u.send(s) })
 	}
 	u.request(func(intake api.Intake) {
 		a, err := intake.Submit(context.Background(), s.job, s.key != "")

@@ -26,6 +26,7 @@ type world struct {
 	trace    trace
 	rates    rates
 	healed   bool
+	hopeless bool // the provider never has some tickers
 	deserted bool // no analyzer comes back: jobs end by their deadlines
 
 	tape      *tape
