@@ -169,7 +169,7 @@ func (c *checker) committed(next store.Position, changes store.Changes) {
 	c.at = next
 	c.poisoned(batch, changes.Poison)
 	c.counted(changes.Progress)
-	if c.w.rnd.chance(0.02) {
+	if c.w.rnd.chance(0.01) {
 		c.rebuilt()
 	}
 }

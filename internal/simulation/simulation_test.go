@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"syscall"
@@ -158,6 +159,7 @@ func TestSeeds(t *testing.T) {
 		t.Logf("seed %d: %d steps, %d faults, hash %016x", *only, w.steps, w.stats.injected(), w.trace.hash)
 		return
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(1000)) // there is much garbage, and little else
 	start, used := time.Now(), processor()
 	total := playAll(t, *first, *seeds)
 	elapsed, used := time.Since(start), processor()-used

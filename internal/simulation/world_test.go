@@ -1,7 +1,6 @@
 package simulation_test
 
 import (
-	"container/heap"
 	"fmt"
 	"io"
 	"time"
@@ -44,42 +43,71 @@ type world struct {
 
 // An event is something that happens at a time.
 type event struct {
-	at time.Time
+	at int64 // nanoseconds from the beginning
 	n  uint64
 	do func()
 }
 
+func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.n < o.n }
+
+// A schedule is a heap of events, the next one first.
 type schedule []event
 
-func (s schedule) Len() int { return len(s) }
-func (s schedule) Less(i, j int) bool {
-	if s[i].at.Equal(s[j].at) {
-		return s[i].n < s[j].n
+func (s *schedule) push(e event) {
+	list := append(*s, e)
+	i := len(list) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !e.before(&list[parent]) {
+			break
+		}
+		list[i] = list[parent]
+		i = parent
 	}
-	return s[i].at.Before(s[j].at)
+	list[i] = e
+	*s = list
 }
-func (s schedule) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
-func (s *schedule) Push(x any)   { *s = append(*s, x.(event)) }
-func (s *schedule) Pop() any {
-	old := *s
-	last := old[len(old)-1]
-	old[len(old)-1] = event{}
-	*s = old[:len(old)-1]
-	return last
+
+func (s *schedule) pop() event {
+	list := *s
+	first, last := list[0], list[len(list)-1]
+	list[len(list)-1] = event{}
+	list = list[:len(list)-1]
+	*s = list
+	if len(list) == 0 {
+		return first
+	}
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= len(list) {
+			break
+		}
+		if child+1 < len(list) && list[child+1].before(&list[child]) {
+			child++
+		}
+		if !list[child].before(&last) {
+			break
+		}
+		list[i] = list[child]
+		i = child
+	}
+	list[i] = last
+	return first
 }
 
 // after has do called when d has passed.
 func (w *world) after(d time.Duration, do func()) {
 	w.count++
-	heap.Push(&w.due, event{w.now.Add(max(d, 0)), w.count, do})
+	w.due.push(event{int64(w.now.Sub(began) + max(d, 0)), w.count, do})
 }
 
 // run carries out what is due until stop says so, nothing is due any more, or
 // an invariant is broken.
 func (w *world) run(stop func() bool) {
 	for len(w.due) > 0 && w.violation == nil && !stop() {
-		e := heap.Pop(&w.due).(event)
-		w.now = e.at
+		e := w.due.pop()
+		w.now = began.Add(time.Duration(e.at))
 		w.steps++
 		e.do()
 		if w.steps > mostSteps {
