@@ -33,9 +33,8 @@ type checker struct {
 
 // A promise is a 2xx.
 type promise struct {
-	sha       string
-	seq       uint64
-	cancelSeq uint64
+	sha string
+	seq uint64
 }
 
 func newChecker(w *world) *checker {

@@ -251,7 +251,6 @@ type tail struct {
 	anchor  string
 	closed  bool
 	skipped bool // a message was left out: its reader has to notice
-	waiting bool // its reader waits
 	wake    func()
 }
 
