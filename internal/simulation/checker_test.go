@@ -145,6 +145,26 @@ func (c *checker) done(msg *nats.Msg) {
 	}
 }
 
+// dispatched: a JobQueued is acknowledged, so each of its tickers must be in the
+// work queue, or have an outcome, or its job must have ended. (I1)
+func (c *checker) dispatched(e *entry) {
+	t := c.w.tape
+	queued, ok := e.entry().Event.Data.(*events.JobQueued)
+	if !ok || t.damaged || c.w.stats.lostWork > 0 || !c.w.now.Before(queued.Deadline.Add(-2*time.Hour)) {
+		return // nothing to do, or nobody can tell: clocks are an hour off at most
+	}
+	if t.last[events.JobSubject(queued.JobID, "cancelled")] > 0 || t.last[events.JobSubject(queued.JobID, "completed")] > 0 {
+		return
+	}
+	for _, ticker := range queued.Tickers {
+		key := events.EncodeToken(queued.JobID) + "." + events.EncodeToken(ticker)
+		if t.guards[events.TickerSubject(queued.JobID, ticker, "*")] == 0 && c.w.work.held[key] == 0 {
+			c.w.broken("I1: the JobQueued of %s is acknowledged, and nobody works on %s", queued.JobID, ticker)
+			return
+		}
+	}
+}
+
 // committed: the database has recorded a batch. It must be what the product's
 // fold makes of the very next events of the tape. (I4..I10)
 func (c *checker) committed(next store.Position, changes store.Changes) {

@@ -33,55 +33,56 @@ func (w *world) latency() time.Duration {
 // says what goes wrong. missing is the error of an answer that does not come.
 func call[T any](c *coroutine, f fate, timeout time.Duration, missing error, do func() (T, error)) (T, error) {
 	w := c.p.w
+	w.stats.calls++
+	if f != fine {
+		w.stats.faults[f]++
+		w.note(c.p.name, "fault", uint64(f), faultNames[f])
+	}
 	var value T
 	var err error
-	done := false
-	wake := c.waker()
-	finish := func(d time.Duration, v T, e error) {
+	done, wake := false, c.waker()
+	meet(w, f, timeout, missing, do, func(d time.Duration, v T, e error) {
 		c.p.after(d, func() {
 			if !done {
 				done, value, err = true, v, e
 				wake()
 			}
 		})
-	}
+	})
+	c.park()
+	return value, err
+}
+
+// meet lets a request meet its fate. answer sends an answer that takes d.
+func meet[T any](w *world, f fate, timeout time.Duration, missing error, do func() (T, error), answer func(d time.Duration, value T, err error)) {
 	var zero T
-	w.stats.calls++
-	if f != fine {
-		w.stats.faults[f]++
-		w.note(c.p.name, "fault", uint64(f), faultNames[f])
-	}
 	switch f {
 	case lost:
-		finish(timeout, zero, missing)
-	case refused, full:
-		why := missing
-		if f == full {
-			why = stream.ErrFull
-		}
-		w.after(w.latency(), func() { finish(w.latency(), zero, why) })
+		answer(timeout, zero, missing)
+	case refused:
+		w.after(w.latency(), func() { answer(w.latency(), zero, missing) })
+	case full:
+		w.after(w.latency(), func() { answer(w.latency(), zero, stream.ErrFull) })
 	case late:
 		w.after(timeout+w.rnd.span(0, 10*time.Second), func() { _, _ = do() })
-		finish(timeout, zero, missing)
+		answer(timeout, zero, missing)
 	case answerLost:
 		w.after(w.latency(), func() { _, _ = do() })
-		finish(timeout, zero, missing)
+		answer(timeout, zero, missing)
 	case failedAfter:
 		w.after(w.latency(), func() {
 			_, _ = do()
-			finish(w.latency(), zero, missing)
+			answer(w.latency(), zero, missing)
 		})
 	case twice:
 		w.after(w.rnd.span(0, 10*time.Second), func() { _, _ = do() })
 		fallthrough
 	default:
 		w.after(w.latency(), func() {
-			v, e := do()
-			finish(w.latency(), v, e)
+			value, err := do()
+			answer(w.latency(), value, err)
 		})
 	}
-	c.park()
-	return value, err
 }
 
 // A client is the product's clients of TAPE and WORK as a process uses them:

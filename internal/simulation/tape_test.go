@@ -68,6 +68,11 @@ func newTape(w *world) *tape {
 		m := t.entries[seq-1]
 		return &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}
 	}
+	t.dispatch.acked = func(seq uint64, _ bool) {
+		if seq <= t.end() {
+			w.check.dispatched(t.entries[seq-1])
+		}
+	}
 	t.dispatch.following = func(seq uint64) uint64 {
 		for seq++; seq <= t.end(); seq++ {
 			if s := t.entries[seq-1].Subject; strings.HasPrefix(s, "tape.job.") && strings.HasSuffix(s, ".queued") {
