@@ -223,7 +223,10 @@ func (c *WorkClient) consumer(ctx context.Context, stream, name string) (jetstre
 
 // Ensure makes WORK and its lanes again when they are gone, with the default
 // size and as many replicas as the tape has; what exists it leaves alone. It
-// is for the reconciler, which then fills the queue.
+// is for the reconciler, which then fills the queue. The new queue's sequences
+// are above all of the old one's, which took less than a microsecond each: the
+// server knows an ack by its sequence alone, so one for an old item would take
+// a new one out.
 func (c *WorkClient) Ensure(ctx context.Context) error {
 	return retry(ctx, c.js.Conn(), c.log, "restoring the work queue", func(ctx context.Context) error {
 		tape, err := c.js.Stream(ctx, Tape)
@@ -233,7 +236,9 @@ func (c *WorkClient) Ensure(ctx context.Context) error {
 		lim := Limits{Replicas: tape.CachedInfo().Config.Replicas}.orDefaults()
 		if _, err := c.js.Stream(ctx, Work); errors.Is(err, jetstream.ErrStreamNotFound) {
 			c.log.Warn("the work queue is gone, making it again")
-			_, err = c.js.CreateStream(ctx, workConfig(lim))
+			config := workConfig(lim)
+			config.FirstSeq = uint64(time.Now().UnixMicro())
+			_, err = c.js.CreateStream(ctx, config)
 			if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 				return err
 			}

@@ -160,6 +160,9 @@ func TestEnsure(t *testing.T) {
 	if _, err := analyzer.DispatchQueue(ctx); err != nil {
 		t.Error(err)
 	}
+	if first := have.CachedInfo().State.FirstSeq; first < 1<<40 {
+		t.Errorf("its sequences begin at %d, where the old one's may have been", first)
+	}
 	// Provision finds nothing to change in what Ensure made.
 	ok(t, stream.Provision(ctx, s.JetStream(stream.RoleProvisioner), stream.Limits{}))
 }
