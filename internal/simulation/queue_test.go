@@ -39,9 +39,10 @@ func newWork(w *world) *work {
 		}
 		c.acked = func(seq uint64, meant bool) {
 			if msg := q.items[seq]; msg != nil {
-				if meant {
-					w.check.done(msg)
+				if !meant {
+					w.broken("I1: an ack of another queue's item takes %s out", msg.Subject)
 				}
+				w.check.done(msg)
 				q.remove(seq)
 			}
 		}
@@ -58,7 +59,7 @@ func (q *work) clear() {
 func (q *work) lose() {
 	q.w.note("work", "DELETED", uint64(len(q.items)), "")
 	q.clear()
-	q.gone, q.last = true, 0
+	q.gone = true // the one that is made anew goes on with higher sequences
 	for _, c := range q.lanes {
 		c.rewind(0)
 	}

@@ -65,8 +65,14 @@ func newWorld(seed uint64, calm bool, out io.Writer) (*world, error) {
 	return w, nil
 }
 
-// play runs a world to its end and checks that.
-func (w *world) play() error {
+// play runs a world to its end and checks that. A panic of the product is a
+// broken invariant as well.
+func (w *world) play() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v\n%s", cause, debug.Stack())
+		}
+	}()
 	w.run(func() bool { return w.healed })
 	healed := w.now
 	var look func()

@@ -66,7 +66,7 @@ var regressions = []struct {
 }{
 	{9, "an outcome before its JobQueued took the place of the one that counts, and the job never ended"},
 	{40, "the same, with a key that was used again"},
-	{307, "the ack of an item of a work queue that was lost takes a new one out: mended by the reconciler"},
+	{307, "the ack of an item of a work queue that was lost took a new item out, which had its sequence"},
 	{651, "a recorder that has the lease and has not seen yet that the tape lost its end"},
 	{1007, "a message that was lost with the tape's end and stored again, the same to the byte"},
 }
