@@ -31,7 +31,7 @@ type stats struct {
 	faults                                             [fates]int
 	calls, kills, pauses, jumps, foreign, recreated    int
 	lostDeliveries, lostAcks, lostWork, damage, cancel int
-	skipped                                            int
+	skipped, outages                                   int
 	commits, fenced                                    int
 	virtual                                            time.Duration
 	steps                                              int
@@ -42,7 +42,7 @@ func (s *stats) injected() (n int) {
 	for _, count := range s.faults {
 		n += count
 	}
-	return n + s.kills + s.pauses + s.jumps + s.foreign + s.recreated + s.lostDeliveries + s.lostAcks + s.lostWork + s.damage + s.skipped
+	return n + s.kills + s.pauses + s.jumps + s.foreign + s.recreated + s.lostDeliveries + s.lostAcks + s.lostWork + s.damage + s.skipped + s.outages
 }
 
 // A healing is how long a run took from its healing to the end of every job.
@@ -80,6 +80,7 @@ func (s *stats) add(w *world) {
 	s.lostWork += o.lostWork
 	s.damage += o.damage
 	s.skipped += o.skipped
+	s.outages += o.outages
 	s.cancel += o.cancel
 	s.commits += o.commits
 	s.fenced += o.fenced
@@ -98,6 +99,7 @@ type rates struct {
 	dbBefore, dbAfter, dbHang             float64 // per call of the database
 	delivery, ack                         float64 // lost, each
 	pause, jump, recreate, loseWork       float64 // per second
+	outage                                float64 // per second
 	foreign                               float64 // per second
 	provider                              float64 // share of attempts that fail
 	hang                                  float64 // share of attempts that hang
@@ -119,7 +121,7 @@ func drawRates(r *random) rates {
 		full: up(0.15), readLost: up(0.1),
 		dbBefore: up(0.15), dbAfter: up(0.15), dbHang: up(0.05),
 		delivery: up(0.2), ack: up(0.3),
-		pause: up(0.1), jump: up(0.05), recreate: up(0.05), loseWork: up(0.02),
+		pause: up(0.1), jump: up(0.05), recreate: up(0.05), loseWork: up(0.02), outage: up(0.04),
 		foreign: up(0.5), provider: up(0.6), hang: up(0.1), skip: up(0.01),
 	}
 }
@@ -129,7 +131,7 @@ func (w *world) fateOfPublish() fate {
 	switch rnd := &w.rnd; {
 	case w.healed:
 		return fine
-	case rnd.chance(r.lost):
+	case w.now.Before(w.streamsBack), rnd.chance(r.lost):
 		return lost
 	case rnd.chance(r.answerLost):
 		return answerLost
@@ -149,7 +151,7 @@ func (w *world) fateOfRead() fate {
 	switch {
 	case w.healed:
 		return fine
-	case w.rnd.chance(w.rates.readLost):
+	case w.now.Before(w.streamsBack), w.rnd.chance(w.rates.readLost):
 		return lost
 	case w.rnd.chance(w.rates.refuse / 4):
 		return refused
@@ -162,7 +164,7 @@ func (w *world) fateOfStore() fate {
 	switch rnd := &w.rnd; {
 	case w.healed:
 		return fine
-	case rnd.chance(r.dbBefore):
+	case w.now.Before(w.databaseBack), rnd.chance(r.dbBefore):
 		return serialized
 	case rnd.chance(r.dbAfter):
 		return failedAfter
@@ -194,11 +196,30 @@ func (w *world) disturb() {
 		w.stats.lostWork++
 		w.work.lose()
 	}
+	if rnd.chance(r.outage) {
+		w.outage()
+	}
 	if rnd.chance(r.foreign) {
 		w.stats.foreign++
 		w.foreign.publish()
 	}
 	w.after(rnd.span(500*time.Millisecond, 1500*time.Millisecond), w.disturb)
+}
+
+// outage takes the streams or the database away for a while, or fills the tape.
+func (w *world) outage() {
+	w.stats.outages++
+	n, d := w.rnd.below(3), w.rnd.span(500*time.Millisecond, 40*time.Second)
+	w.note("world", [...]string{"streams away for", "database away for", "tape full for"}[n], uint64(d), "")
+	switch n {
+	case 0:
+		w.streamsBack = w.now.Add(d)
+	case 1:
+		w.databaseBack = w.now.Add(d)
+	case 2:
+		w.tape.full = true
+		w.after(d, func() { w.tape.full = false })
+	}
 }
 
 func (w *world) pause(p *process) {

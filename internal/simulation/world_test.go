@@ -15,18 +15,20 @@ var began = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 // A world is one run: the clock, what is due, and everything in it. The loop
 // owns it all; nothing in it is safe for concurrent use, and nothing needs to be.
 type world struct {
-	seed     uint64
-	rnd      random
-	now      time.Time // the true time, which no process knows
-	due      schedule
-	count    uint64 // events scheduled, for the order of those at one time
-	steps    int
-	cur      *coroutine // under way; nil in the loop itself
-	trace    trace
-	rates    rates
-	healed   bool
-	hopeless bool // the provider never has some tickers
-	deserted bool // no analyzer comes back: jobs end by their deadlines
+	seed  uint64
+	rnd   random
+	now   time.Time // the true time, which no process knows
+	due   schedule
+	count uint64 // events scheduled, for the order of those at one time
+	steps int
+	cur   *coroutine // under way; nil in the loop itself
+	trace trace
+
+	streamsBack, databaseBack time.Time // away until then
+	rates                     rates
+	healed                    bool
+	hopeless                  bool // the provider never has some tickers
+	deserted                  bool // no analyzer comes back: jobs end by their deadlines
 
 	tape      *tape
 	work      *work
