@@ -409,7 +409,7 @@ func (c *Core) arrived(now time.Time, in Arrived) {
 	if c.compare && len(messages) > 0 {
 		c.compare = false
 		first, pos := messages[0], c.lease.Position
-		if first.Seq != pos.Seq || first.Anchor() != pos.Anchor {
+		if first.Seq != pos.Seq || !stream.SameAnchor(first.Anchor(), pos.Anchor) {
 			c.stop(fmt.Errorf("%w: at sequence %d; %s", ErrAnchor, pos.Seq, wayPast))
 			return
 		}

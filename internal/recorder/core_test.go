@@ -147,6 +147,7 @@ func TestCoreComparesTheAnchor(t *testing.T) {
 		{"a hole at the checkpoint", nil, nil, "", tape[1], recorder.ErrAnchor},
 		{"refilled between check and tail", nil, nil, at.Anchor, message(t, 2, analyzed("x", "A.NS")), recorder.ErrAnchor},
 		{"another sequence", nil, nil, at.Anchor, tape[2], recorder.ErrAnchor},
+		{"the same event, stored again", nil, nil, at.Anchor, storedAgain(tape[1]), recorder.ErrAnchor},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, pos, state := newPlay(t), at, state
@@ -343,4 +344,10 @@ func TestCoreAnnounces(t *testing.T) {
 	if has[recorder.Announce](p) {
 		t.Error("announced again")
 	}
+}
+
+// storedAgain is a message that a tape lost and was given a second time.
+func storedAgain(msg stream.Message) stream.Message {
+	msg.At = msg.At.Add(time.Second)
+	return msg
 }

@@ -192,6 +192,12 @@ func (b rebuilder) swap(ctx context.Context, fold *refold, shadow store.Shadow) 
 	if err := fold.to(ctx, lease.Position.Seq); err != nil {
 		return err
 	}
+	// An older program left an anchor without a time: the swap compares texts.
+	if kept := lease.Position.Anchor; kept != fold.lease.Position.Anchor && stream.SameAnchor(kept, fold.lease.Position.Anchor) {
+		if err := fold.mark(ctx, kept); err != nil {
+			return err
+		}
+	}
 	swapped = true
 	if err := shadow.Swap(ctx, lease); err != nil {
 		return fmt.Errorf("swapping the tables: %w", err)

@@ -108,7 +108,7 @@ func (r recovery) run(ctx context.Context) (Loss, error) {
 			return Loss{}, err
 		}
 		return r.keepRows(ctx, next, fmt.Sprintf("events %d to %d are lost from the middle of the tape", old.Seq+1, next.Seq))
-	case look.Held && look.Anchor == old.Anchor:
+	case look.Held && stream.SameAnchor(look.Anchor, old.Anchor):
 		next.Seq, next.Anchor = old.Seq, old.Anchor
 		return r.keepRows(ctx, next, fmt.Sprintf("the same events on another stream (%v)", lost))
 	case state.First == old.Seq+1:

@@ -44,7 +44,7 @@ func checkTape(pos store.Position, tape Checked) error {
 		return fmt.Errorf("%w: it begins at %d, recorded is up to %d; %s", ErrTapeStart, state.First, pos.Seq, wayPast)
 	case pos.Anchor == "":
 		return nil
-	case tape.Held && tape.Anchor != pos.Anchor, !tape.Held && state.First <= pos.Seq:
+	case tape.Held && !stream.SameAnchor(tape.Anchor, pos.Anchor), !tape.Held && state.First <= pos.Seq:
 		return fmt.Errorf("%w: at sequence %d; %s", ErrAnchor, pos.Seq, wayPast)
 	}
 	return nil

@@ -116,7 +116,7 @@ func (s *snapshot) head(ctx context.Context, row []byte) error {
 	if err := s.fold.to(ctx, head.Seq); err != nil {
 		return err
 	}
-	if anchor := s.fold.lease.Position.Anchor; anchor != head.Anchor {
+	if anchor := s.fold.lease.Position.Anchor; !stream.SameAnchor(anchor, head.Anchor) {
 		return fmt.Errorf("%w: at sequence %d; %s", ErrAnchor, head.Seq, wayPast)
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -22,9 +24,12 @@ type Message struct {
 	At      time.Time // when the server stored it: UTC, cut to milliseconds
 }
 
-// Anchor is a fingerprint of the message (32 hex digits): the first 16 bytes
-// of the SHA-256 of subject, event id and body. A checkpoint keeps that of its
-// last message, and finds by it whether the tape is still the same one.
+// Anchor is a fingerprint of the message and when it was stored: 32 hex digits,
+// the first 16 bytes of the SHA-256 of subject, event id and body, then "@" and
+// the tape's time in milliseconds. A checkpoint keeps that of its last message,
+// and finds by it whether the tape is still the same one. The time tells a fact
+// that a tape lost and was told again, such as a JobStarted, which is the same
+// to the byte; what stands before it may be another history.
 func (m Message) Anchor() string {
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte(m.Subject), []byte(m.Header.Get(events.HeaderID)), m.Data} {
@@ -33,7 +38,15 @@ func (m Message) Anchor() string {
 		h.Write(size[:])
 		h.Write(part)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	return hex.EncodeToString(h.Sum(nil)[:16]) + "@" + strconv.FormatInt(m.At.UnixMilli(), 10)
+}
+
+// SameAnchor reports whether two anchors are of one message. Those that were
+// kept by programs before this one have no time: then the rest decides.
+func SameAnchor(a, b string) bool {
+	messageA, atA, timedA := strings.Cut(a, "@")
+	messageB, atB, timedB := strings.Cut(b, "@")
+	return messageA == messageB && (!timedA || !timedB || atA == atB)
 }
 
 // Decode reads the event. What is not one is events.ErrMalformed; a type that
