@@ -194,8 +194,7 @@ func (c *checker) committed(next store.Position, changes store.Changes) {
 }
 
 // batch is the messages behind the checkpoint up to next, from the tape as it
-// is or as it was before it was damaged. A message that was lost and sent again,
-// the same to the byte, is the same for the anchor: only its time is another.
+// is or as it was before it was damaged.
 func (c *checker) batch(next store.Position) []*entry {
 	from := uint64(len(c.folded))
 	if from != c.at.Seq || next.Seq <= from {

@@ -68,7 +68,7 @@ var regressions = []struct {
 	{40, "the same, with a key that was used again"},
 	{307, "the ack of an item of a work queue that was lost took a new item out, which had its sequence"},
 	{651, "a recorder that has the lease and has not seen yet that the tape lost its end"},
-	{1007, "a message that was lost with the tape's end and stored again, the same to the byte"},
+	{1007, "a message that was lost with the tape's end and stored again, the same to the byte, hid what was lost before it (also 23862 and 29130, as seeds were then)"},
 }
 
 func TestRegressions(t *testing.T) {
