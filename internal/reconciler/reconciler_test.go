@@ -66,6 +66,19 @@ func (g *rig) queue(id string, deadline time.Time, names ...string) {
 	})
 }
 
+// queueUnguarded queues a job as programs did before the guard of a JobQueued
+// was everything of its job.
+func (g *rig) queueUnguarded(job *events.JobQueued) {
+	g.t.Helper()
+	msg, err := events.Encode(events.New("test", time.Now(), job))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := g.js.PublishMsg(g.t.Context(), msg); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 func (g *rig) publish(data events.Data) {
 	g.t.Helper()
 	if _, err := g.tape.Publish(g.t.Context(), events.New("test", time.Now(), data)); err != nil {
@@ -166,7 +179,10 @@ func TestOutcomesThatExistAreLeftAlone(t *testing.T) {
 		Log: slog.New(slog.DiscardHandler), Backlog: g.reader, Tape: g.tape, Work: g.work,
 		Now: func() time.Time { return time.Now().Add(2 * time.Hour) },
 	})
-	g.queue("j", time.Now().Add(time.Hour), "A.NS", "B.NS", "C.NS")
+	g.queueUnguarded(&events.JobQueued{
+		JobID: "j", Kind: events.KindAnalysis, Origin: events.OriginAPI, Tickers: []string{"A.NS", "B.NS", "C.NS"}, Capital: 1000,
+		StrategyName: "balanced", StrategyHash: "h", Strategy: []byte(`{}`), Deadline: time.Now().Add(time.Hour),
+	})
 	g.await("the job is recorded", func() bool { return g.progress("j").Total == 3 })
 	round := late.Round(t.Context())
 	if round.Err != nil || round.Expired != 2 {
