@@ -92,6 +92,7 @@ var layers = []layer{
 	{pkg: "internal/loopback"},
 	{pkg: "internal/standalone", own: []string{"...", "internal/..."}, libs: []string{nats}},
 	{pkg: "internal/e2e"},
+	{pkg: "internal/e2e/chaos"},
 	{pkg: "internal/e2e/load"},
 	{pkg: "internal/e2e/processes", own: []string{"internal/loopback"}},
 	{pkg: "internal/e2e/power"},

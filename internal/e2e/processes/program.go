@@ -116,6 +116,18 @@ func (p *Program) Kill() {
 	<-p.ended
 }
 
+// Crash ends it with SIGKILL, whether or not it still runs, and reports whether
+// it did: for tests in which a program may have ended by itself before.
+func (p *Program) Crash() (ran bool) {
+	ran, p.wanted = p.Running(), true
+	p.cmd.Process.Kill() //nolint:errcheck // waited for below
+	<-p.ended
+	return ran
+}
+
+// Signal sends it a signal that does not end it, such as SIGSTOP.
+func (p *Program) Signal(signal os.Signal) error { return p.cmd.Process.Signal(signal) }
+
 // Stop asks it to end, and fails the test unless it does so within DrainTime
 // and without an error.
 func (p *Program) Stop() {

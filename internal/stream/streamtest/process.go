@@ -35,18 +35,25 @@ func Process(tb testing.TB, dir string, opts ...Option) *Proc {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	p := &Proc{tb: tb, dir: dir, port: loopback.Port(tb)}
 	conf := string(Conf())
 	if c.change != nil {
 		conf = c.change(conf)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), []byte(conf), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	p := newProc(tb, dir, []byte(conf))
 	p.Start()
 	tb.Cleanup(p.Kill)
 	if !c.bare {
 		provision(tb, jetStream(tb, p.Conn(Admin)), c.limits)
+	}
+	return p
+}
+
+// newProc writes the configuration of a server that does not run yet.
+func newProc(tb testing.TB, dir string, conf []byte) *Proc {
+	tb.Helper()
+	p := &Proc{tb: tb, dir: dir, port: loopback.Port(tb)}
+	if err := os.WriteFile(filepath.Join(dir, "nats.conf"), conf, 0o600); err != nil {
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -61,7 +68,7 @@ func (p *Proc) Start() {
 }
 
 func (p *Proc) start(binary string) error {
-	log, err := os.OpenFile(filepath.Join(p.dir, "nats-server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -98,6 +105,17 @@ func (p *Proc) Kill() {
 	p.cmd.Process.Kill() //nolint:errcheck // it may have ended by itself
 	p.cmd.Wait()         //nolint:errcheck // killed
 	p.cmd = nil
+}
+
+func (p *Proc) log() string { return filepath.Join(p.dir, "nats-server.log") }
+
+// Logs is all that the server has written in its lives so far.
+func (p *Proc) Logs() []byte {
+	text, err := os.ReadFile(p.log())
+	if err != nil {
+		p.tb.Error(err)
+	}
+	return text
 }
 
 // Pid is the process id of the running server, for signals such as SIGSTOP.

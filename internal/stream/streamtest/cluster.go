@@ -1,0 +1,80 @@
+package streamtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tapedeck/tapedeck/internal/loopback"
+)
+
+// Cluster starts n nats-servers, each a process, as one cluster with a
+// directory each below dir, not provisioned. One server is no cluster: it is
+// what Process starts. Clients are told of no other server than those that they
+// are given, so that a test may stand between. The servers are named node-1 and
+// so on, which is what STREAM.INFO calls a leader.
+func Cluster(tb testing.TB, dir string, n int) []*Proc {
+	tb.Helper()
+	if n == 1 {
+		return []*Proc{Process(tb, dir, Bare())}
+	}
+	routes := make([]string, n)
+	for i := range routes {
+		routes[i] = fmt.Sprintf("127.0.0.1:%d", loopback.Port(tb))
+	}
+	nodes := make([]*Proc, n)
+	for i := range nodes {
+		home := filepath.Join(dir, nodeName(i))
+		if err := os.Mkdir(home, 0o700); err != nil {
+			tb.Fatal(err)
+		}
+		nodes[i] = newProc(tb, home, nodeConf(i, routes))
+		tb.Cleanup(nodes[i].Kill)
+	}
+	for _, node := range nodes {
+		node.Start()
+	}
+	elected(tb, nodes[0])
+	return nodes
+}
+
+func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }
+
+// nodeConf is nats.conf for one server of a cluster.
+func nodeConf(i int, routes []string) []byte {
+	var others []string
+	for j, route := range routes {
+		if j != i {
+			others = append(others, fmt.Sprintf("%q", "nats://"+route))
+		}
+	}
+	conf := bytes.Replace(Conf(), []byte("server_name: tapedeck\n"), []byte("server_name: "+nodeName(i)+"\n"), 1)
+	return append(conf, fmt.Sprintf("\ncluster { name: tapedeck, listen: %q, no_advertise: true, routes: [%s] }\n",
+		routes[i], strings.Join(others, ", "))...)
+}
+
+// elected waits until the cluster has a leader that answers for JetStream.
+func elected(tb testing.TB, node *Proc) {
+	tb.Helper()
+	nc, err := nats.Connect(node.URL(), nats.UserInfo(string(Admin), adminPassword))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer nc.Close()
+	for deadline := time.Now().Add(patience); ; {
+		answer, err := nc.Request("$JS.API.INFO", nil, time.Second)
+		if err == nil && !bytes.Contains(answer.Data, []byte(`"error"`)) {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("the cluster elects no leader: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond) // poll a server: nothing else tells
+	}
+}
