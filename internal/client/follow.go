@@ -23,13 +23,9 @@ type Event struct {
 // nothing is missed or repeated. It returns nil when the server ends the
 // stream of a finished job or handle returns false.
 func (c *Client) Follow(ctx context.Context, jobID string, handle func(Event) bool) error {
-	path := "/api/v1/events"
-	if jobID != "" {
-		path = "/api/v1/jobs/" + url.PathEscape(jobID) + "/events"
-	}
 	last := ""
 	for {
-		ended, err := c.follow(ctx, path, &last, handle)
+		ended, err := c.follow(ctx, jobID, &last, handle)
 		var refused *Problem
 		if ended || errors.As(err, &refused) && refused.Status != http.StatusServiceUnavailable {
 			return err
@@ -42,10 +38,15 @@ func (c *Client) Follow(ctx context.Context, jobID string, handle func(Event) bo
 	}
 }
 
-// endEvent is the name of the last event of a job's stream.
+// endEvent is the name of the last event of a job, and so of its stream; that
+// of everything goes on after it.
 const endEvent = "end"
 
-func (c *Client) follow(ctx context.Context, path string, last *string, handle func(Event) bool) (ended bool, err error) {
+func (c *Client) follow(ctx context.Context, jobID string, last *string, handle func(Event) bool) (ended bool, err error) {
+	path := "/api/v1/events"
+	if jobID != "" {
+		path = "/api/v1/jobs/" + url.PathEscape(jobID) + "/events"
+	}
 	request, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return true, err
@@ -78,7 +79,7 @@ func (c *Client) follow(ctx context.Context, path string, last *string, handle f
 		if event.ID != "" {
 			*last = event.ID
 		}
-		if !handle(event) || event.Name == endEvent {
+		if !handle(event) || jobID != "" && event.Name == endEvent {
 			return true, nil
 		}
 		event = Event{}
