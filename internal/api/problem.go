@@ -100,6 +100,8 @@ func toProblem(err error) *Problem {
 		return problem(http.StatusServiceUnavailable, "database_unavailable", "the database's tables are not ready; a recorder or tapedeck migrate makes them").after(retryAfterBusy).because(err)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem(http.StatusServiceUnavailable, "timeout", "it took too long; try again").after(retryAfterBusy).because(err)
+	case errors.Is(err, store.ErrUnavailable):
+		return problem(http.StatusServiceUnavailable, "database_unavailable", "the database does not answer; try again").after(retryAfterBusy).because(err)
 	}
 	return problem(http.StatusInternalServerError, "internal", "an error of tapedeck itself; its log says more").because(err)
 }

@@ -33,6 +33,9 @@ var (
 	// ErrQuery says that a query asks for what no list can give, such as a
 	// limit outside 1..MaxPage.
 	ErrQuery = errors.New("not a query")
+	// ErrUnavailable says that the database did not answer a read: it is away,
+	// starting or overloaded. The same read may succeed later.
+	ErrUnavailable = errors.New("the database does not answer")
 	// ErrNoDatabase says that there is no database at the address, or none
 	// with tables: nothing was recorded yet.
 	ErrNoDatabase = errors.New("there is no database yet")

@@ -59,6 +59,9 @@ func usable(conn *pgx.Conn) bool {
 const (
 	divisionByZero     = "22012" // what a failed compare-and-set does to its batch
 	integrityClass     = "23"
+	connectionClass    = "08"
+	resourcesClass     = "53"    // too many connections, no memory, no disk
+	interventionClass  = "57"    // is shutting down, is starting, was cancelled
 	invalidCatalogName = "3D000" // no such database
 	undefinedTable     = "42P01"
 	notPermitted       = "42501"
@@ -84,6 +87,22 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrConstraint, err)
 	}
 	return err
+}
+
+// unavailable gives an error of a read store.ErrUnavailable if the server was
+// not there to answer; broken says that the read has lost its connection.
+func unavailable(err error, broken bool) error {
+	if err == nil || errors.Is(err, store.ErrNoDatabase) || errors.Is(err, store.ErrSchema) {
+		return err
+	}
+	if state := sqlState(err); len(state) == 5 { // the server itself says why
+		class := state[:2]
+		broken = class == connectionClass || class == resourcesClass || class == interventionClass
+	}
+	if !broken {
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
 // quoted is a name of a schema, table or role as part of a statement.

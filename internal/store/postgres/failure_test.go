@@ -46,6 +46,31 @@ func TestTerminatedInMidCommit(t *testing.T) {
 	commit(t, w, again, steps[10:])
 }
 
+// TestReadOfAServerThatIsAway holds that a read says when the server is away,
+// whether its connection breaks or cannot be made.
+func TestReadOfAServerThatIsAway(t *testing.T) {
+	server := postgrestest.Start(t, "", postgrestest.Options{})
+	w := recording(t, postgres.Options{URL: server.URL()})
+	reading := w.Reading()
+	commit(t, w, acquire(t, w, "first"), storetest.Tape(4, 8, 25))
+	if _, err := reading.Position(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop(true)
+	for range 3 {
+		if _, err := reading.Position(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("a read while the server is away: %v", err)
+		}
+	}
+	server.Restart(t)
+	if _, err := reading.Position(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := reading.Job(t.Context(), "no such job"); !errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a job that does not exist: %v", err)
+	}
+}
+
 // TestKilledServer kills the server between and during commits: what a commit
 // had returned for is there, and nothing is there in part.
 func TestKilledServer(t *testing.T) {

@@ -72,20 +72,21 @@ type pooled struct {
 
 // Read implements query.Snapshotter. A connection that turns out to be broken
 // at the beginning (the server was restarted) is replaced once; once a read
-// has begun, its errors are the caller's.
+// has begun, its errors are the caller's: store.ErrUnavailable if the same read
+// may succeed later.
 func (p pooled) Read(ctx context.Context, f func(query.Tx) error) error {
 	ctx, cancel := p.pool.bound(ctx, p.limit)
 	defer cancel()
 	conn, err := p.started(ctx)
 	if err != nil {
-		return err
+		return unavailable(err, true)
 	}
 	defer p.pool.put(conn)
 	err = f(tx{ctx, conn.Conn()})
 	if finishErr := finish(ctx, conn.Conn()); err == nil {
 		err = finishErr
 	}
-	return err
+	return unavailable(err, conn.Conn().IsClosed())
 }
 
 // started is a connection of the pool with a snapshot begun.
