@@ -136,8 +136,8 @@ func (w *watch) everything() {
 		w.last = max(w.last, seq)
 		return true
 	})
-	if err != nil && w.ctx.Err() == nil {
-		w.t.Errorf("following all jobs: %v", err)
+	if w.ctx.Err() == nil {
+		w.t.Errorf("following all jobs ended: %v", err)
 	}
 }
 
