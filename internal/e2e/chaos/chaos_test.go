@@ -66,7 +66,7 @@ func TestChaos(t *testing.T) {
 
 	s := &storm{
 		t: t, deck: d, rng: rand.New(rand.NewPCG(seed, 1)), struck: map[string]int{},
-		faults: faultsOf(d), long: *wantedFaults >= manyFaults || *wantedTime > 0,
+		faults: faultsOf(d, js), long: *wantedFaults >= manyFaults || *wantedTime > 0,
 	}
 	began = time.Now()
 	s.rage(*wantedFaults, *wantedTime, l.backlog(js))
@@ -89,12 +89,8 @@ func TestChaos(t *testing.T) {
 		l.attempts.Load(), l.unknown.Load(), l.refused.Load(), l.repeated.Load(), l.conflicts.Load(), l.cancels.Load(), l.reads.Load())
 	t.Logf("%d jobs followed, %d resyncs of the stream of all; the subscriber left %d times and got %d of %d events twice",
 		len(w.jobs), len(w.resyncs), w.rejoins, w.again, r.last)
-	t.Logf("started again by the supervisor: %v; verify: sequence %d, sha256 %s", d.revived, seq, sum)
-}
-
-// faultsOf are the faults that can befall a deck.
-func faultsOf(d *deck) []fault {
-	return append(crashes(d), serverKills(d)...)
+	t.Logf("%d connections cut in a batch or before its answer; started again by the supervisor: %v", d.cuts(), d.revived)
+	t.Logf("verify: sequence %d, sha256 %s", seq, sum)
 }
 
 // first submits a job and waits until the followers of everything have heard of

@@ -40,6 +40,7 @@ type member struct {
 	*processes.Program
 	name  string
 	down  bool      // on purpose
+	began time.Time // the last of its lives
 	ended time.Time // when it was seen to have ended by itself; zero while it runs
 	told  int       // bytes of its log that were looked at
 }
@@ -118,7 +119,7 @@ func (d *deck) start(bin, name, binary string, role stream.Role, database string
 		env = append(env, "TAPEDECK_DATABASE_URL="+database)
 	}
 	program := processes.Start(d.t, name, filepath.Join(bin, binary), env, args...)
-	d.members = append(d.members, &member{Program: program, name: name})
+	d.members = append(d.members, &member{Program: program, name: name, began: time.Now()})
 }
 
 // natsURL lists the links of a role's programs to the servers.
@@ -219,10 +220,15 @@ func (d *deck) supervise() {
 			d.note(m)
 		}
 		if time.Since(m.ended) > reviveAfter {
-			m.ended = time.Time{}
-			m.Start()
+			m.start()
 		}
 	}
+}
+
+// start starts it again.
+func (m *member) start() {
+	m.began, m.ended = time.Now(), time.Time{}
+	m.Start()
 }
 
 // note finds in the log why a program ended.
@@ -245,6 +251,19 @@ func (d *deck) note(m *member) {
 		d.t.Errorf("%s ended by itself: %s", m.name, reason)
 	}
 	d.revived[m.name+": "+legal]++
+}
+
+// cuts counts the connections that were cut in a batch or before its answer.
+func (d *deck) cuts() (n int64) {
+	for _, l := range d.pgLinks {
+		n += l.cuts.Load()
+	}
+	for _, links := range d.natsLinks {
+		for _, l := range links {
+			n += l.cuts.Load()
+		}
+	}
+	return n
 }
 
 // verified is what verify prints, which must find nothing.

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -21,15 +20,19 @@ const (
 
 // A fault is one thing that can go wrong.
 type fault struct {
-	kind string // as it is counted
-	// target is what it goes wrong with: each has one fault at a time.
-	target string
+	kind   string // as it is counted
 	weight int
 	most   time.Duration // it lasts for up to so long; 0: it is over at once
+	// aim says what it goes wrong with: each target has one fault at a time.
+	// Empty if there is none now.
+	aim func() string
 	// strike makes it happen and returns what ends it; nil when there is
 	// nothing to end, and false when it could not happen.
-	strike func() (heal func(), struck bool)
+	strike func(target string) (heal func(), struck bool)
 }
+
+// at aims always at the same.
+func at(target string) func() string { return func() string { return target } }
 
 // A storm throws faults at a deck, from the test's own goroutine.
 type storm struct {
@@ -46,9 +49,9 @@ type storm struct {
 
 // A lasting is a fault that has not ended.
 type lasting struct {
-	fault fault
-	until time.Time
-	heal  func()
+	target string
+	until  time.Time
+	heal   func()
 }
 
 // rage throws n faults, or as many as come within a time if that is above 0.
@@ -86,18 +89,18 @@ func (s *storm) throw() {
 			break
 		}
 	}
-	lasts := s.lasts(chosen)
-	if slices.ContainsFunc(s.lasting, func(l lasting) bool { return l.fault.target == chosen.target }) {
+	lasts, target := s.lasts(chosen), chosen.aim()
+	if target == "" || slices.ContainsFunc(s.lasting, func(l lasting) bool { return l.target == target }) {
 		return
 	}
-	heal, struck := chosen.strike()
+	heal, struck := chosen.strike(target)
 	if !struck {
 		return
 	}
 	s.total++
 	s.struck[chosen.kind]++
 	if heal != nil {
-		s.lasting = append(s.lasting, lasting{chosen, time.Now().Add(lasts), heal})
+		s.lasting = append(s.lasting, lasting{target, time.Now().Add(lasts), heal})
 	}
 }
 
@@ -134,50 +137,4 @@ func (s *storm) report() string {
 		fmt.Fprintf(&b, "\n  %5d  %s", s.struck[kind], kind)
 	}
 	return b.String()
-}
-
-// crashes are the faults of the programs: ended without a word and started
-// again later, stopped for a while, and asked to end.
-func crashes(d *deck) []fault {
-	var list []fault
-	for _, m := range d.members {
-		role, _, _ := strings.Cut(m.name, "-")
-		up := func() {
-			m.down, m.ended = false, time.Time{}
-			m.Start()
-		}
-		list = append(list,
-			fault{"SIGKILL " + role, m.name, 4, 2 * time.Second, func() (func(), bool) {
-				if !m.Running() {
-					return nil, false // the supervisor's
-				}
-				m.down = true
-				m.Crash()
-				return up, true
-			}})
-	}
-	return list
-}
-
-// serverKills are SIGKILL of the servers.
-func serverKills(d *deck) []fault {
-	var list []fault
-	for i, node := range d.nats {
-		list = append(list, fault{"SIGKILL nats-server", fmt.Sprint("nats-", i), 4, 3 * time.Second, func() (func(), bool) {
-			node.Kill()
-			return node.Start, true
-		}})
-	}
-	return append(list, fault{"SIGKILL PostgreSQL", "postgres", 3, 3 * time.Second, func() (func(), bool) {
-		d.postgres.Kill()
-		return func() { d.postgres.Restart(d.t) }, true
-	}})
-}
-
-// stop sends SIGSTOP to a process; what is returned lets it go on.
-func stop(pid int) (func(), bool) {
-	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
-		return nil, false
-	}
-	return func() { _ = syscall.Kill(pid, syscall.SIGCONT) }, true
 }

@@ -2,7 +2,9 @@ package streamtest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,7 +36,9 @@ func Cluster(tb testing.TB, dir string, n int) []*Proc {
 		if err := os.Mkdir(home, 0o700); err != nil {
 			tb.Fatal(err)
 		}
-		nodes[i] = newProc(tb, home, nodeConf(i, routes))
+		monitor := loopback.Port(tb)
+		nodes[i] = newProc(tb, home, nodeConf(i, monitor, routes))
+		nodes[i].name, nodes[i].monitor = nodeName(i), fmt.Sprintf("http://127.0.0.1:%d", monitor)
 		tb.Cleanup(nodes[i].Kill)
 	}
 	for _, node := range nodes {
@@ -47,7 +51,7 @@ func Cluster(tb testing.TB, dir string, n int) []*Proc {
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i+1) }
 
 // nodeConf is nats.conf for one server of a cluster.
-func nodeConf(i int, routes []string) []byte {
+func nodeConf(i, monitor int, routes []string) []byte {
 	var others []string
 	for j, route := range routes {
 		if j != i {
@@ -55,8 +59,8 @@ func nodeConf(i int, routes []string) []byte {
 		}
 	}
 	conf := bytes.Replace(Conf(), []byte("server_name: tapedeck\n"), []byte("server_name: "+nodeName(i)+"\n"), 1)
-	return append(conf, fmt.Sprintf("\ncluster { name: tapedeck, listen: %q, no_advertise: true, routes: [%s] }\n",
-		routes[i], strings.Join(others, ", "))...)
+	return append(conf, fmt.Sprintf("\nhttp: \"127.0.0.1:%d\"\ncluster { name: tapedeck, listen: %q, no_advertise: true, routes: [%s] }\n",
+		monitor, routes[i], strings.Join(others, ", "))...)
 }
 
 // elected waits until the cluster has a leader that answers for JetStream.
@@ -77,4 +81,27 @@ func elected(tb testing.TB, node *Proc) {
 		}
 		time.Sleep(20 * time.Millisecond) // poll a server: nothing else tells
 	}
+}
+
+// Name is the server's name in its cluster; empty of one that is alone.
+func (p *Proc) Name() string { return p.name }
+
+// MetaLeader is the name of the server that leads the cluster, as one of its
+// nodes sees it; empty if there is none, or if the node does not answer in a second.
+func MetaLeader(node *Proc) string {
+	client := http.Client{Timeout: time.Second}
+	response, err := client.Get(node.monitor + "/jsz")
+	if err != nil {
+		return ""
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Meta struct {
+			Leader string `json:"leader"`
+		} `json:"meta_cluster"`
+	}
+	if json.NewDecoder(response.Body).Decode(&answer) != nil {
+		return ""
+	}
+	return answer.Meta.Leader
 }

@@ -21,10 +21,12 @@ import (
 // A Proc is a nats-server in a process of its own, with nats.conf, which can
 // be killed without a word.
 type Proc struct {
-	tb   testing.TB
-	dir  string
-	port int
-	cmd  *exec.Cmd // nil while it is down
+	tb      testing.TB
+	dir     string
+	port    int
+	cmd     *exec.Cmd // nil while it is down
+	name    string    // in its cluster
+	monitor string    // URL of its monitoring, likewise
 }
 
 // Process starts a nats-server on a directory, provisioned, that ends with the
