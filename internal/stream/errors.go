@@ -50,6 +50,7 @@ const (
 	codeMessageTooLarge  jetstream.ErrorCode = jetstream.JSErrCodeStreamMessageExceedsMaximum
 	codeGuardTaken       jetstream.ErrorCode = jetstream.JSErrCodeStreamWrongLastSequence
 	codeGuardUndecided   jetstream.ErrorCode = jetstream.JSErrCodeStreamWrongLastSequenceConstant
+	codeIDUndecided      jetstream.ErrorCode = 10158 // an earlier attempt is on its way through the cluster
 	codeStreamNotFound   jetstream.ErrorCode = jetstream.JSErrCodeStreamNotFound
 	codeConsumerNotFound jetstream.ErrorCode = jetstream.JSErrCodeConsumerNotFound
 	codeMessageNotFound  jetstream.ErrorCode = jetstream.JSErrCodeMessageNotFound
@@ -82,7 +83,7 @@ func sentinelOf(err error, api *jetstream.APIError) error {
 		return ErrExists
 	case codeStoreFailed, codeStorageExceeded, codeInsufficient, codeNoAccountStorage:
 		return ErrFull
-	case codeGuardUndecided, codeTooManyBatches, codeBatchIncomplete, codeNotLeader, codeClusterNoPeers:
+	case codeGuardUndecided, codeIDUndecided, codeTooManyBatches, codeBatchIncomplete, codeNotLeader, codeClusterNoPeers:
 		return ErrUnavailable
 	case codeMessageTooLarge, codeBatchTooLarge:
 		return ErrTooLarge
