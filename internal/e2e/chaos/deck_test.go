@@ -227,7 +227,7 @@ func (d *deck) supervise() {
 
 // start starts it again.
 func (m *member) start() {
-	m.began, m.ended = time.Now(), time.Time{}
+	m.down, m.began, m.ended = false, time.Now(), time.Time{}
 	m.Start()
 }
 

@@ -43,10 +43,6 @@ func programFaults(d *deck) []fault {
 	var list []fault
 	for _, m := range d.members {
 		role, _, _ := strings.Cut(m.name, "-")
-		up := func() {
-			m.down = false
-			m.start()
-		}
 		list = append(list,
 			fault{"SIGKILL " + role, 6, downAtMost, at(m.name), func(string) (func(), bool) {
 				if !m.Running() {
@@ -54,7 +50,7 @@ func programFaults(d *deck) []fault {
 				}
 				m.down = true
 				m.Crash()
-				return up, true
+				return m.start, true
 			}},
 			fault{"SIGSTOP " + role, 3, stoppedAtMost, at(m.name), func(string) (func(), bool) {
 				if !m.Running() {
@@ -73,7 +69,7 @@ func programFaults(d *deck) []fault {
 				m.down = true
 				return func() {
 					m.Wait(processes.DrainTime, 0)
-					up()
+					m.start()
 				}, true
 			}})
 	}
