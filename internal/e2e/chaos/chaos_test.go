@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -38,12 +37,8 @@ func TestChaos(t *testing.T) {
 		seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
 	t.Logf("seed %d: repeat its faults with -seed %d -nodes %d", seed, seed, *wantedNodes)
-	bin := t.TempDir()
-	if err := processes.Build(filepath.Join("..", "..", ".."), bin); err != nil {
-		t.Fatal(err)
-	}
 	began := time.Now()
-	d := newDeck(t, setup{bin: bin, nodes: *wantedNodes, shipped: *wantedShipped})
+	d := newDeck(t, setup{nodes: *wantedNodes, shipped: *wantedShipped})
 	t.Logf("ready after %v", time.Since(began).Round(10*time.Millisecond))
 
 	nc, js := d.admin()
@@ -74,13 +69,13 @@ func TestChaos(t *testing.T) {
 	raged, stopped := time.Since(began), time.Now()
 	waitFor(t, d, &workers)
 
-	j := &judge{deck: d, bin: bin, ledger: l.ledger, watch: w, wrongs: map[string]int{}}
+	j := &judge{deck: d, ledger: l.ledger, watch: w, wrongs: map[string]int{}}
 	jobs := j.ended()
 	settled := time.Since(stopped)
 	r := j.tape(nc)
 	j.followersDone(r, lastTold(r, jobs))
 	tickers := j.tables(r, jobs)
-	sum, seq := d.verified(bin)
+	sum, seq := d.verified()
 	poison := j.poisoned(r)
 	t.Logf("%d faults in %v, all jobs ended %v after the last, on %d processors, %s:%s",
 		s.total, raged.Round(time.Second), settled.Round(10*time.Millisecond), runtime.NumCPU(), runtime.Version(), s.report())

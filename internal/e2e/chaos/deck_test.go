@@ -62,7 +62,6 @@ type deck struct {
 
 // A setup is what a deck is made of.
 type setup struct {
-	bin     string
 	nodes   int
 	shipped bool // with the waits as they are shipped
 }
@@ -86,12 +85,12 @@ func newDeck(t *testing.T, s setup) *deck {
 	}
 	d.pgLinks["recorder"], d.pgLinks["api"] = newLink(t, hostOf(t, owner)), newLink(t, hostOf(t, reader))
 
-	d.operate(s.bin, "provision", "--replicas", fmt.Sprint(s.nodes))
-	d.operate(s.bin, "subscriber", "add", subscriberName, "--from", "1")
+	d.operate("provision", "--replicas", fmt.Sprint(s.nodes))
+	d.operate("subscriber", "add", subscriberName, "--from", "1")
 	if !s.shipped {
 		d.quicken()
 	}
-	processes.Command(t, 0, filepath.Join(s.bin, "tapedeck"), nil, "migrate", "--database-url", owner)
+	processes.Command(t, 0, filepath.Join(binaries, "tapedeck"), nil, "migrate", "--database-url", owner)
 
 	address := processes.FreeAddress(t)
 	d.base = "http://" + address
@@ -104,21 +103,21 @@ func newDeck(t *testing.T, s setup) *deck {
 		reconcile = []string{"--reconcile-every", "1s"}
 	}
 	through := func(database, role string) string { return replaceHost(t, database, d.pgLinks[role].address()) }
-	d.start(s.bin, "recorder-1", "recorder", stream.RoleRecorder, through(owner, "recorder"), reconcile...)
-	d.start(s.bin, "recorder-2", "recorder", stream.RoleRecorder, through(owner, "recorder"), reconcile...)
-	d.start(s.bin, "analyzer-1", "analyzer", stream.RoleAnalyzer, "", "--market", "synthetic")
-	d.start(s.bin, "analyzer-2", "analyzer", stream.RoleAnalyzer, "", "--market", "synthetic")
-	d.start(s.bin, "api", "api", stream.RoleAPI, through(reader, "api"), "--http", address)
+	d.start("recorder-1", "recorder", stream.RoleRecorder, through(owner, "recorder"), reconcile...)
+	d.start("recorder-2", "recorder", stream.RoleRecorder, through(owner, "recorder"), reconcile...)
+	d.start("analyzer-1", "analyzer", stream.RoleAnalyzer, "", "--market", "synthetic")
+	d.start("analyzer-2", "analyzer", stream.RoleAnalyzer, "", "--market", "synthetic")
+	d.start("api", "api", stream.RoleAPI, through(reader, "api"), "--http", address)
 	d.ready()
 	return d
 }
 
-func (d *deck) start(bin, name, binary string, role stream.Role, database string, args ...string) {
+func (d *deck) start(name, binary string, role stream.Role, database string, args ...string) {
 	env := []string{"TAPEDECK_NATS_URL=" + d.natsURL(binary), "TAPEDECK_NATS_PASSWORD=" + d.nats[0].Password(role)}
 	if database != "" {
 		env = append(env, "TAPEDECK_DATABASE_URL="+database)
 	}
-	program := processes.Start(d.t, name, filepath.Join(bin, binary), env, args...)
+	program := processes.Start(d.t, name, filepath.Join(binaries, binary), env, args...)
 	d.members = append(d.members, &member{Program: program, name: name, began: time.Now()})
 }
 
@@ -142,10 +141,10 @@ func (d *deck) straight() string {
 
 // operate runs one of the operator's commands, which must succeed, with
 // nothing between it and the servers.
-func (d *deck) operate(bin string, args ...string) string {
+func (d *deck) operate(args ...string) string {
 	d.t.Helper()
 	env := []string{"TAPEDECK_NATS_URL=" + d.straight(), "TAPEDECK_NATS_PASSWORD=" + d.nats[0].Password(stream.RoleProvisioner)}
-	out, _ := processes.Command(d.t, 0, filepath.Join(bin, "tapedeck"), env, args...)
+	out, _ := processes.Command(d.t, 0, filepath.Join(binaries, "tapedeck"), env, args...)
 	return out
 }
 
@@ -267,9 +266,9 @@ func (d *deck) cuts() (n int64) {
 }
 
 // verified is what verify prints, which must find nothing.
-func (d *deck) verified(bin string, args ...string) (sum string, seq uint64) {
+func (d *deck) verified(args ...string) (sum string, seq uint64) {
 	d.t.Helper()
-	out := d.operate(bin, append([]string{"verify", "--json"}, args...)...)
+	out := d.operate(append([]string{"verify", "--json"}, args...)...)
 	var result struct {
 		Seq    uint64 `json:"seq"`
 		SHA256 string `json:"sha256"`

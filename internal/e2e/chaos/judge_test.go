@@ -30,7 +30,6 @@ const (
 // A judge holds what must be so when the faults have stopped.
 type judge struct {
 	*deck
-	bin    string
 	ledger *ledger
 	watch  *watch
 	wrongs map[string]int

@@ -2,7 +2,6 @@ package chaos_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -33,11 +32,7 @@ func TestRecovery(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: left out under -short")
 	}
-	bin := t.TempDir()
-	if err := processes.Build(filepath.Join("..", "..", ".."), bin); err != nil {
-		t.Fatal(err)
-	}
-	d := newDeck(t, setup{bin: bin, nodes: 1, shipped: true})
+	d := newDeck(t, setup{nodes: 1, shipped: true})
 	first, second := d.member("analyzer-1"), d.member("analyzer-2")
 	d.drained(second) // what the first hands back waits until it comes again
 
@@ -82,7 +77,7 @@ func TestRecovery(t *testing.T) {
 		d.done(t, id, runAgain)
 		t.Logf("killed analyzer: the last ticker had its outcome %v after the kill", time.Since(killed).Round(10*time.Millisecond))
 	}
-	d.verified(bin)
+	d.verified()
 }
 
 func (d *deck) member(name string) *member {
