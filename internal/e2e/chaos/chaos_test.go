@@ -84,7 +84,7 @@ func TestChaos(t *testing.T) {
 		l.attempts.Load(), l.unknown.Load(), l.refused.Load(), l.repeated.Load(), l.conflicts.Load(), l.cancels.Load(), l.reads.Load())
 	t.Logf("%d jobs followed, %d resyncs of the stream of all; the subscriber left %d times and got %d of %d events twice",
 		len(w.jobs), len(w.resyncs), w.rejoins, w.again, r.last)
-	t.Logf("%d connections cut in a batch or before its answer; started again by the supervisor: %v", d.cuts(), d.revived)
+	t.Logf("%d connections cut in a request or before its answer; started again by the supervisor: %v", d.cuts(), d.revived)
 	t.Logf("verify: sequence %d, sha256 %s", seq, sum)
 }
 

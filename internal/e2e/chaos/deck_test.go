@@ -49,13 +49,14 @@ type member struct {
 type deck struct {
 	t         *testing.T
 	client    *client.Client
-	base      string
+	base      string // of the api, straight
 	nats      []*streamtest.Proc
 	postgres  *postgrestest.Instance
 	owner     string // address of the database for the recorder, straight
 	members   []*member
 	natsLinks map[string][]*link // by role, one to each node
 	pgLinks   map[string]*link   // by role
+	apiLink   *link              // of all clients
 	revived   map[string]int     // programs that ended by themselves, by name and reason
 	shipped   bool
 }
@@ -80,10 +81,10 @@ func newDeck(t *testing.T, s setup) *deck {
 	d.owner = owner
 	for _, role := range []string{"api", "analyzer", "recorder", "subscriber"} {
 		for _, node := range d.nats {
-			d.natsLinks[role] = append(d.natsLinks[role], newLink(t, strings.TrimPrefix(node.URL(), "nats://")))
+			d.natsLinks[role] = append(d.natsLinks[role], newLink(t, strings.TrimPrefix(node.URL(), "nats://"), batchBytes))
 		}
 	}
-	d.pgLinks["recorder"], d.pgLinks["api"] = newLink(t, hostOf(t, owner)), newLink(t, hostOf(t, reader))
+	d.pgLinks["recorder"], d.pgLinks["api"] = newLink(t, hostOf(t, owner), batchBytes), newLink(t, hostOf(t, reader), batchBytes)
 
 	d.operate("provision", "--replicas", fmt.Sprint(s.nodes))
 	d.operate("subscriber", "add", subscriberName, "--from", "1")
@@ -93,9 +94,9 @@ func newDeck(t *testing.T, s setup) *deck {
 	processes.Command(t, 0, filepath.Join(binaries, "tapedeck"), nil, "migrate", "--database-url", owner)
 
 	address := processes.FreeAddress(t)
-	d.base = "http://" + address
+	d.base, d.apiLink = "http://"+address, newLink(t, address, callBytes)
 	var err error
-	if d.client, err = client.New(d.base); err != nil {
+	if d.client, err = client.New("http://" + d.apiLink.address()); err != nil {
 		t.Fatal(err)
 	}
 	var reconcile []string
@@ -252,8 +253,9 @@ func (d *deck) note(m *member) {
 	d.revived[m.name+": "+legal]++
 }
 
-// cuts counts the connections that were cut in a batch or before its answer.
+// cuts counts the connections that were cut in a request or before its answer.
 func (d *deck) cuts() (n int64) {
+	n = d.apiLink.cuts.Load()
 	for _, l := range d.pgLinks {
 		n += l.cuts.Load()
 	}

@@ -19,10 +19,10 @@ import (
 )
 
 // How long faults last at most. A stopped recorder loses its lease after 6 s; an
-// attempt to reach a server ends after 5 s, a call of the database after 30 s.
+// attempt to reach a server ends after 5 s, a request to the api after 10 s.
 const (
 	downAtMost    = 3 * time.Second
-	stoppedAtMost = 9 * time.Second
+	stoppedAtMost = 12 * time.Second
 	slowAtMost    = 5 * time.Second
 	// youngAge is how long a program may take to install its signal handlers.
 	youngAge = 2 * time.Second
@@ -155,10 +155,11 @@ func stop(pid int) (func(), bool) {
 	return func() { _ = syscall.Kill(pid, syscall.SIGCONT) }, true
 }
 
-// networkFaults are those of the links: between each kind of program and the
-// database, and between each and all nats-servers or one of them.
+// networkFaults are those of the links: between the clients and the api, between
+// each kind of program and the database, and between each and all nats-servers
+// or one of them.
 func networkFaults(d *deck) []fault {
-	var list []fault
+	list := linkFaults("the api", "http", 2, []*link{d.apiLink})
 	for role, l := range d.pgLinks {
 		list = append(list, linkFaults("PostgreSQL", "postgres of "+role, 2, []*link{l})...)
 	}
@@ -206,8 +207,8 @@ func linkFaults(server, target string, weight int, links []*link) []fault {
 		}},
 		{"refused connections to " + server, weight, downAtMost, at(target), each(
 			func(l *link) { l.refuse(true) }, func(l *link) { l.refuse(false) })},
-		{"cut in the middle of a batch to " + server, 2 * weight, downAtMost, at(target), cut(cutRequest)},
-		{"cut before the answer to a batch to " + server, 2 * weight, downAtMost, at(target), cut(cutAnswer)},
+		{"cut in the middle of a request to " + server, 2 * weight, downAtMost, at(target), cut(cutRequest)},
+		{"cut before the answer to a request to " + server, 2 * weight, downAtMost, at(target), cut(cutAnswer)},
 	}
 }
 

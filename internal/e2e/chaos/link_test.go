@@ -13,9 +13,11 @@ import (
 // linkBuffer is how much of a connection is passed on at a time.
 const linkBuffer = 32 << 10
 
-// requestBytes is from how many bytes on a client's writes are taken for a
-// batch: a lease, a ping and a read are shorter.
-const requestBytes = 1500
+// From how many bytes on a client's writes are taken for a request that counts.
+const (
+	batchBytes = 1500 // of PostgreSQL and NATS: a lease, a ping and a read are shorter
+	callBytes  = 100  // of HTTP: every request
+)
 
 // A link is the network between one kind of clients and one server: TCP
 // connections to its address are passed on to the server's, and can be delayed,
@@ -25,9 +27,10 @@ const requestBytes = 1500
 type link struct {
 	listener net.Listener
 	server   string // address
+	counts   int64  // from how many bytes on a request may be cut
 
 	latency   atomic.Int64 // of each piece, in nanoseconds
-	cutting   atomic.Int32 // what happens to the next batch: cutNothing, cutRequest or cutAnswer
+	cutting   atomic.Int32 // what happens to the next request: cutNothing, cutRequest or cutAnswer
 	cuts      atomic.Int64 // how many have happened
 	mu        sync.Mutex   // guards all below
 	refusing  bool
@@ -37,8 +40,8 @@ type link struct {
 
 const (
 	cutNothing int32 = iota
-	cutRequest       // half of a batch arrives
-	cutAnswer        // the batch arrives, and what the server says to it is lost
+	cutRequest       // half of a request arrives
+	cutAnswer        // the request arrives, and what the server says to it is lost
 )
 
 // A wire is one connection through a link.
@@ -50,13 +53,13 @@ type wire struct {
 }
 
 // newLink opens a link to a server that may not run yet.
-func newLink(t *testing.T, server string) *link {
+func newLink(t *testing.T, server string, counts int64) *link {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &link{listener: listener, server: server, connected: map[*wire]bool{}}
+	l := &link{listener: listener, server: server, counts: counts, connected: map[*wire]bool{}}
 	go l.serve()
 	t.Cleanup(func() {
 		listener.Close()
@@ -184,12 +187,12 @@ func (l *link) wait(w *wire) bool {
 func (l *link) deliver(w *wire, to io.Writer, piece []byte, request bool) bool {
 	if request {
 		asked := w.asked.Add(int64(len(piece)))
-		if asked >= requestBytes && l.cutting.CompareAndSwap(cutRequest, cutNothing) {
+		if asked >= l.counts && l.cutting.CompareAndSwap(cutRequest, cutNothing) {
 			l.cuts.Add(1)
 			_, _ = to.Write(piece[:len(piece)/2]) // the server may be gone too
 			return false
 		}
-	} else if w.asked.Swap(0) >= requestBytes && l.cutting.CompareAndSwap(cutAnswer, cutNothing) {
+	} else if w.asked.Swap(0) >= l.counts && l.cutting.CompareAndSwap(cutAnswer, cutNothing) {
 		l.cuts.Add(1)
 		return false
 	}

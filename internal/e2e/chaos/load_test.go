@@ -21,9 +21,11 @@ const (
 	backlog = 1500
 	// followers is how many jobs are followed at a time.
 	followers = 40
-	// answerTime is the longest that a client waits for one answer; then it
-	// asks again, not knowing.
-	answerTime = 6 * time.Second
+	// answerTime is the longest that most wait for one answer; then they ask
+	// again, not knowing. patientTime is that of one in four: longer than the api
+	// waits for the tape.
+	answerTime  = 3 * time.Second
+	patientTime = 15 * time.Second
 )
 
 // An accepted is a job that was answered with success.
@@ -138,7 +140,11 @@ func (l *load) submit(rng *rand.Rand, s client.Submission, key string) (*accepte
 // too busy, is a promise to try again; anything else is returned.
 func (l *load) insist(rng *rand.Rand, call func(context.Context) error) error {
 	for l.t.Context().Err() == nil {
-		ctx, cancel := context.WithTimeout(l.t.Context(), 200*time.Millisecond+rand.N(answerTime))
+		within := answerTime
+		if rng.IntN(4) == 0 {
+			within = patientTime
+		}
+		ctx, cancel := context.WithTimeout(l.t.Context(), 200*time.Millisecond+time.Duration(rng.Int64N(int64(within))))
 		err := call(ctx)
 		cancel()
 		l.attempts.Add(1)
