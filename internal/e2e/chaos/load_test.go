@@ -19,6 +19,9 @@ const (
 	// backlog is how many items may wait in the work queue before no more jobs
 	// are submitted: enough that every fault meets some.
 	backlog = 1500
+	// longJob is from how many tickers on a job is always followed: in the middle
+	// of it something may break.
+	longJob = 20
 	// followers is how many jobs are followed at a time.
 	followers = 40
 	// answerTime is the longest that most wait for one answer; then they ask
@@ -92,7 +95,7 @@ func (l *load) one(rng *rand.Rand, key string) {
 		return
 	}
 	l.ledger.add(job)
-	if rng.IntN(3) == 0 {
+	if rng.IntN(3) == 0 || len(job.tickers) >= longJob {
 		l.watch.follow(job)
 	}
 	switch rng.IntN(12) {
