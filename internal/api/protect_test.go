@@ -304,10 +304,16 @@ func TestHealthAndMetrics(t *testing.T) {
 	if strings.Contains(text, marker) {
 		t.Error("a request's path became a label")
 	}
+	if !strings.Contains(text, "\ngo_goroutines ") {
+		t.Errorf("the process says nothing of itself in\n%s", text)
+	}
 	scanner := bufio.NewScanner(strings.NewReader(text))
 	for scanner.Scan() {
-		if line := scanner.Text(); !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "tapedeck_") {
-			t.Errorf("odd line %q", line)
+		name, _, _ := strings.Cut(strings.TrimPrefix(scanner.Text(), "# "), "_")
+		switch words := strings.Fields(name); words[len(words)-1] {
+		case "tapedeck", "go", "process":
+		default:
+			t.Errorf("odd line %q", scanner.Text())
 		}
 	}
 }

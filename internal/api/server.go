@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/valyala/fasthttp"
 
 	"github.com/tapedeck/tapedeck/events"
@@ -76,7 +77,8 @@ type Config struct {
 	// once. Nil: it is not known, as of an external server.
 	Storing func() error
 	// Metrics is where the server's metrics are registered and what /metrics
-	// shows; one server has one. Default: a registry of its own.
+	// shows; one server has one. Default: a registry of its own, with those of
+	// the process beside them.
 	Metrics *prometheus.Registry
 	Limits  Limits
 }
@@ -118,6 +120,7 @@ func New(config Config) *Server {
 	}
 	if config.Metrics == nil {
 		config.Metrics = prometheus.NewRegistry()
+		config.Metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	limits := config.Limits.withDefaults()
 	s := &Server{
