@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
@@ -158,7 +160,8 @@ func (w *watch) subscribe(url, password string, seed uint64) {
 }
 
 func (w *watch) subscribed(ctx context.Context, url, password string) error {
-	nc, err := events.Connect(url, string(streamtest.Admin), password)
+	nc, err := events.Connect(url, string(streamtest.Admin), password,
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // it prints to the test's output otherwise
 	if err != nil {
 		return err
 	}

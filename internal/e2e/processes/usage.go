@@ -53,6 +53,20 @@ func Share(pid int) (int64, error) {
 	return kilobytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
 }
 
+// Resident is the memory of a process that is in RAM now, in bytes.
+func Resident(pid int) (int64, error) {
+	return kilobytes(fmt.Sprintf("/proc/%d/status", pid), "VmRSS:")
+}
+
+// Descriptors is how many files and connections a process has open.
+func Descriptors(pid int) (int, error) {
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, fmt.Errorf("counting descriptors: %w", err)
+	}
+	return len(open), nil
+}
+
 // Children are the processes that a process has started and that still run.
 func Children(pid int) ([]int, error) {
 	list, err := filepath.Glob("/proc/[0-9]*")
