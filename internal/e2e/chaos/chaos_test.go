@@ -43,7 +43,7 @@ func TestChaos(t *testing.T) {
 
 	nc, js := d.admin()
 	watching, unwatch := context.WithCancel(t.Context())
-	w := newWatch(t, watching, d.client)
+	w := newWatch(watching, t, d.client)
 	defer func() { unwatch(); w.group.Wait() }()
 	l := &load{t: t, client: d.client, watch: w, seed: seed, ledger: &ledger{byID: map[string]*accepted{}}}
 	w.group.Go(w.everything)

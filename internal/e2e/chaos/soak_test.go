@@ -55,7 +55,7 @@ func TestSoak(t *testing.T) {
 	d := newDeck(t, setup{nodes: *wantedNodes, shipped: true})
 	nc, _ := d.admin()
 	watching, unwatch := context.WithCancel(t.Context())
-	w := newWatch(t, watching, d.client)
+	w := newWatch(watching, t, d.client)
 	defer func() { unwatch(); w.group.Wait() }()
 	l := &load{t: t, client: d.client, watch: w, seed: uint64(time.Now().UnixNano()), ledger: &ledger{byID: map[string]*accepted{}}}
 	w.group.Go(w.everything)

@@ -47,7 +47,7 @@ type followed struct {
 	wrong   error
 }
 
-func newWatch(t *testing.T, ctx context.Context, c *client.Client) *watch {
+func newWatch(ctx context.Context, t *testing.T, c *client.Client) *watch {
 	return &watch{
 		t: t, client: c, ctx: ctx, slots: make(chan struct{}, followers),
 		jobs: map[string]*followed{}, all: map[uint64]string{}, subs: map[uint64]bool{},
