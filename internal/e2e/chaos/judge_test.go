@@ -23,6 +23,12 @@ const (
 	settleTime = 90 * time.Second
 	// settleShipped is the same with the waits as they are shipped: twice 30 s more.
 	settleShipped = 150 * time.Second
+	// inFlight is how long a message may be on its way through a cluster, between
+	// elections. The server's guards see each other's messages meanwhile, but not
+	// one that came without a guard: an outcome of ours may be stored behind a
+	// foreign one then, and is recorded as a duplicate. No program of tapedeck
+	// publishes without a guard, so of ours there is never more than one.
+	inFlight = 5 * time.Second
 	// shownWrong is how many examples of one kind of wrong are printed.
 	shownWrong = 10
 )
@@ -90,6 +96,7 @@ type record struct {
 // A standing is one message on the subjects of a ticker's outcome.
 type standing struct {
 	seq     uint64
+	at      time.Time
 	foreign bool
 }
 
@@ -102,7 +109,7 @@ func (j *judge) read(nc *nats.Conn) *record {
 		if m.Header.Get(foreignHeader) == "" {
 			j.wrong("malformed", "our own message %d on %s: %v", m.Seq, m.Subject, m.Err)
 		}
-		r.outcome(m.Subject, m.Seq, true)
+		r.outcome(m.Subject, standing{m.Seq, m.At, true})
 		return nil
 	}}
 	err := events.Replay(j.t.Context(), nc, config, func(e events.Recorded) error {
@@ -118,7 +125,7 @@ func (j *judge) read(nc *nats.Conn) *record {
 		case *events.JobCompleted:
 			r.completed[data.JobID]++
 		default:
-			r.outcome(data.NATSSubject(), e.Seq, e.Source == foreignSource)
+			r.outcome(data.NATSSubject(), standing{e.Seq, e.At, e.Source == foreignSource})
 		}
 		return nil
 	})
@@ -128,16 +135,16 @@ func (j *judge) read(nc *nats.Conn) *record {
 	return r
 }
 
-func (r *record) outcome(subject string, seq uint64, foreign bool) {
+func (r *record) outcome(subject string, one standing) {
 	job, ticker, _, err := events.ParseSubject(subject)
 	if err != nil || ticker == "" {
 		return
 	}
-	if !foreign {
+	if !one.foreign {
 		r.outcomes++
 	}
 	key := job + "/" + ticker
-	r.places[key] = append(r.places[key], standing{seq, foreign})
+	r.places[key] = append(r.places[key], one)
 }
 
 // tape holds what must be so of the tape: every accepted job, each announced
@@ -170,13 +177,26 @@ func (j *judge) tape(nc *nats.Conn) *record {
 		}
 	}
 	for key, places := range r.places {
-		for i, place := range places {
-			if i > 0 && !place.foreign {
-				j.wrong("doubled", "%s has outcomes at %v", key, places)
-			}
+		if !j.single(places) {
+			j.wrong("doubled", "%s has outcomes at %v", key, places)
 		}
 	}
 	return r
+}
+
+// single reports whether a ticker has at most one outcome of ours, and none where
+// a foreign one stood before.
+func (j *judge) single(places []standing) bool {
+	var ours []standing
+	for _, place := range places {
+		if !place.foreign {
+			ours = append(ours, place)
+		}
+	}
+	if len(ours) == 0 || len(ours) == 1 && ours[0] == places[0] {
+		return true
+	}
+	return len(ours) == 1 && len(j.nats) > 1 && ours[0].at.Sub(places[0].at) < inFlight
 }
 
 // tables holds that the api shows of every ticker the first outcome that stands
