@@ -24,10 +24,11 @@ const (
 	// settleShipped is the same with the waits as they are shipped: twice 30 s more.
 	settleShipped = 150 * time.Second
 	// inFlight is how long a message may be on its way through a cluster, between
-	// elections. The server's guards see each other's messages meanwhile, but not
-	// one that came without a guard: an outcome of ours may be stored behind a
-	// foreign one then, and is recorded as a duplicate. No program of tapedeck
-	// publishes without a guard, so of ours there is never more than one.
+	// elections. Meanwhile the leader (nats-server 2.15.2) knows the guards of what
+	// is on its way, but what came without a guard only by its exact subject, and
+	// our guard is a wildcard: an outcome of ours may be stored behind a foreign
+	// one then, and is recorded as a duplicate. No program of tapedeck publishes
+	// without a guard, so of ours there is never more than one.
 	inFlight = 5 * time.Second
 	// shownWrong is how many examples of one kind of wrong are printed.
 	shownWrong = 10
