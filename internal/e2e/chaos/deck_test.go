@@ -74,8 +74,9 @@ func newDeck(t *testing.T, s setup) *deck {
 		t: t, shipped: s.shipped, revived: map[string]int{},
 		natsLinks: map[string][]*link{}, pgLinks: map[string]*link{},
 	}
+	dir := t.TempDir() // before keepLogs: what is made last goes first
 	keepLogs(t, d)
-	d.nats = streamtest.Cluster(t, t.TempDir(), s.nodes)
+	d.nats = streamtest.Cluster(t, dir, s.nodes)
 	d.postgres = postgrestest.Start(t, "", postgrestest.Options{TCP: true})
 	owner, reader := d.postgres.Users(t)
 	d.owner = owner
