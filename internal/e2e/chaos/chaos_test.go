@@ -73,7 +73,7 @@ func TestChaos(t *testing.T) {
 	jobs := j.ended()
 	settled := time.Since(stopped)
 	r := j.tape(nc)
-	j.followersDone(r, lastTold(r, jobs))
+	j.followersDone(r, j.lastTold(r, jobs))
 	tickers := j.tables(r, jobs)
 	sum, seq := d.verified()
 	poison := j.poisoned(r)

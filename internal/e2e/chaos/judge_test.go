@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -317,13 +316,15 @@ func (j *judge) poisoned(r *record) int {
 	return n
 }
 
-// lastTold is the highest sequence of a ticker's outcome in the tables.
-func lastTold(r *record, jobs map[string]client.Job) (last uint64) {
-	for key, places := range r.places {
-		id, _, _ := strings.Cut(key, "/")
-		cancel := r.cancelled[id]
-		if job, known := jobs[id]; known && (job.Status != events.StatusCancelled || places[0].seq < cancel) {
-			last = max(last, places[0].seq)
+// lastTold is the highest sequence of an outcome that counts.
+func (j *judge) lastTold(r *record, jobs map[string]client.Job) (last uint64) {
+	for _, one := range j.ledger.jobs {
+		cancelled := jobs[one.id].Status == events.StatusCancelled
+		for _, ticker := range one.tickers {
+			places := r.places[one.id+"/"+ticker]
+			if len(places) > 0 && !(cancelled && places[0].seq > r.cancelled[one.id]) {
+				last = max(last, places[0].seq)
+			}
 		}
 	}
 	return last

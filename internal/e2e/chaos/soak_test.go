@@ -79,7 +79,7 @@ func TestSoak(t *testing.T) {
 	j := &judge{deck: d, ledger: l.ledger, watch: w, wrongs: map[string]int{}}
 	jobs := j.ended()
 	r := j.tape(nc)
-	j.followersDone(r, lastTold(r, jobs))
+	j.followersDone(r, j.lastTold(r, jobs))
 	tickers := j.tables(r, jobs)
 	d.verified()
 	names, table := s.grown()
