@@ -232,26 +232,31 @@ func (m *member) start() {
 	m.Start()
 }
 
-// note finds in the log why a program ended.
+// note holds that a program which ended with an error could not begin, and counts it.
 func (d *deck) note(m *member) {
+	reason, legal := m.reason()
+	if legal == "" {
+		d.t.Errorf("%s ended by itself: %s", m.name, reason)
+	}
+	d.revived[m.name+": "+legal]++
+}
+
+// reason finds in the log why a program ended, and what it was beginning: empty
+// if it had begun.
+func (m *member) reason() (reason, beginning string) {
 	text := m.Logs()
-	var reason string
 	for line := range strings.Lines(text[min(m.told, len(text)):]) {
 		if strings.Contains(line, " stopped\" err=") {
 			reason = strings.TrimSpace(line)
 		}
 	}
 	m.told = len(text)
-	legal := ""
-	for _, beginning := range []string{"connecting to NATS", "migrating the database", "opening the database"} {
-		if strings.Contains(reason, "err=\""+beginning) {
-			legal = beginning
+	for _, legal := range []string{"connecting to NATS", "migrating the database", "opening the database"} {
+		if strings.Contains(reason, "err=\""+legal) {
+			beginning = legal
 		}
 	}
-	if legal == "" {
-		d.t.Errorf("%s ended by itself: %s", m.name, reason)
-	}
-	d.revived[m.name+": "+legal]++
+	return reason, beginning
 }
 
 // cuts counts the connections that were cut in a request or before its answer.

@@ -68,7 +68,9 @@ func programFaults(d *deck) []fault {
 				}
 				m.down = true
 				return func() {
-					m.Wait(processes.DrainTime, 0)
+					if code := m.Ended(processes.DrainTime); code != 0 {
+						d.note(m) // it was asked to end while it could not begin
+					}
 					m.start()
 				}, true
 			}})

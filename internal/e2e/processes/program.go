@@ -143,15 +143,22 @@ func (p *Program) Stop() {
 // within or its exit code is another.
 func (p *Program) Wait(within time.Duration, code int) {
 	p.tb.Helper()
+	if got := p.Ended(within); got != code {
+		p.tb.Errorf("%s ended with %d, not %d", p.name, got, code)
+	}
+}
+
+// Ended waits until it has ended and returns its exit code, and fails the test
+// when that takes longer than within.
+func (p *Program) Ended(within time.Duration) (code int) {
+	p.tb.Helper()
 	p.wanted = true
 	select {
 	case <-p.ended:
 	case <-time.After(within):
 		p.tb.Fatalf("%s has not ended within %v", p.name, within)
 	}
-	if got := p.cmd.ProcessState.ExitCode(); got != code {
-		p.tb.Errorf("%s ended with %d, not %d", p.name, got, code)
-	}
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // Logs is all that it has written in its lives so far.
