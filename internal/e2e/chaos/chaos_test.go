@@ -82,8 +82,10 @@ func TestChaos(t *testing.T) {
 	t.Logf("%d jobs, %d tickers, %d outcomes of ours; foreign: %v; %d events set aside", len(jobs), tickers, r.outcomes, f.published, poison)
 	t.Logf("%d requests, %d without an answer, %d told to come again; %d repeated, %d with the key of another, %d cancelled, %d read",
 		l.attempts.Load(), l.unknown.Load(), l.refused.Load(), l.repeated.Load(), l.conflicts.Load(), l.cancels.Load(), l.reads.Load())
+	w.mu.Lock()
 	t.Logf("%d jobs followed, %d resyncs of the stream of all; the subscriber left %d times and got %d of %d events twice",
 		len(w.jobs), len(w.resyncs), w.rejoins, w.again, r.last)
+	w.mu.Unlock()
 	t.Logf("%d connections cut in a request or before its answer; started again by the supervisor: %v", d.cuts(), d.revived)
 	t.Logf("verify: sequence %d, sha256 %s", seq, sum)
 }
