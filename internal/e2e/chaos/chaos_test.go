@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ var (
 	wantedTime    = flag.Duration("for", 0, "as many faults as come in this time, whatever -faults says")
 	wantedSeed    = flag.Uint64("seed", 0, "of the faults and of the load; 0: another one each time")
 	wantedNodes   = flag.Int("nodes", 1, "nats-servers: 1, or a cluster of 3")
+	wantedKinds   = flag.String("only", "", "a regular expression of the kinds of faults, as they are reported; all of them by default")
 	wantedShipped = flag.Bool("shipped", false, "waits as they are shipped; without it, those that only cost time are shorter")
 )
 
@@ -61,7 +64,7 @@ func TestChaos(t *testing.T) {
 
 	s := &storm{
 		t: t, deck: d, rng: rand.New(rand.NewPCG(seed, 1)), struck: map[string]int{},
-		faults: faultsOf(d, js), long: *wantedFaults >= manyFaults || *wantedTime > 0,
+		faults: wanted(t, faultsOf(d, js)), long: *wantedFaults >= manyFaults || *wantedTime > 0,
 	}
 	began = time.Now()
 	s.rage(*wantedFaults, *wantedTime, l.backlog(js))
@@ -88,6 +91,20 @@ func TestChaos(t *testing.T) {
 	w.mu.Unlock()
 	t.Logf("%d connections cut in a request or before its answer; started again by the supervisor: %v", d.cuts(), d.revived)
 	t.Logf("verify: sequence %d, sha256 %s", seq, sum)
+}
+
+// wanted are the faults of the kinds that -only names.
+func wanted(t *testing.T, all []fault) []fault {
+	t.Helper()
+	pattern, err := regexp.Compile(*wantedKinds)
+	if err != nil {
+		t.Fatalf("-only %s: %v", *wantedKinds, err)
+	}
+	list := slices.DeleteFunc(all, func(f fault) bool { return !pattern.MatchString(f.kind) })
+	if len(list) == 0 {
+		t.Fatalf("-only %s: no kind of fault has such a name with -nodes %d", *wantedKinds, *wantedNodes)
+	}
+	return list
 }
 
 // first submits a job and waits until the followers of everything have heard of
