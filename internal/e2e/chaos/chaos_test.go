@@ -24,6 +24,7 @@ var (
 	wantedSeed    = flag.Uint64("seed", 0, "of the faults and of the load; 0: another one each time")
 	wantedNodes   = flag.Int("nodes", 1, "nats-servers: 1, or a cluster of 3")
 	wantedKinds   = flag.String("only", "", "a regular expression of the kinds of faults, as they are reported; all of them by default")
+	wantedRecover = flag.Bool("recovery", false, "measure how long recoveries take")
 	wantedShipped = flag.Bool("shipped", false, "waits as they are shipped; without it, those that only cost time are shorter")
 )
 

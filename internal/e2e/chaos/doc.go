@@ -11,7 +11,7 @@
 //	go test ./internal/e2e/chaos -v -faults 200 [-seed N] [-nodes 3]
 //	go test ./internal/e2e/chaos -v -faults 1000 -nodes 3 -only leader -timeout 30m
 //	go test ./internal/e2e/chaos -v -for 1h -timeout 75m [-shipped]
-//	go test ./internal/e2e/chaos -v -run TestRecovery [-shipped]        times to recover
+//	go test ./internal/e2e/chaos -v -run TestRecovery -recovery         times to recover
 //	go test ./internal/e2e/chaos -v -run TestSoak -soak 1h -timeout 75m what grows
 //
 // The seed decides which faults come, in which order and for how long; what the

@@ -29,8 +29,8 @@ const (
 // the drain of each role, the first commit after a recorder's restart, and, with
 // -shipped, the tickers that a killed analyzer had in hand.
 func TestRecovery(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long: left out under -short")
+	if !*wantedRecover {
+		t.Skip("SKIPPED: times to recover are measured with -recovery")
 	}
 	d := newDeck(t, setup{nodes: 1, shipped: true})
 	first, second := d.member("analyzer-1"), d.member("analyzer-2")

@@ -40,6 +40,9 @@ const (
 // TestDiskFull fills the disk under load: new jobs are refused cleanly, nothing
 // acknowledged is lost, and it goes on by itself when there is room again.
 func TestDiskFull(t *testing.T) {
+	if *cuts == 0 && !*full {
+		t.Skip("SKIPPED: disks are filled with -full, or beside -cuts N")
+	}
 	needDisks(t)
 	t.Parallel()
 	d := newDeck(t, build(t, "tapedeck"), smallDisk)
