@@ -37,7 +37,7 @@ func (s *sheet) headline(e client.Explanation) {
 	if e.Synthetic {
 		s.line("%s", s.paint(yellow, "SYNTHETIC DATA: the bars are invented, the verdict means nothing."))
 	}
-	for _, warning := range e.Warnings {
+	for _, warning := range slices.Concat(e.Warnings, e.Lineage.Warnings) {
 		for i, part := range wrap(warning, s.width-2) {
 			mark := "! "
 			if i > 0 {
@@ -256,7 +256,8 @@ func (s *sheet) data(l events.Lineage) {
 	}
 	s.item("provider", l.Provider+kind)
 	s.item("bars", fmt.Sprintf("%d daily bars, %s to %s", l.Bars, l.FirstBar, l.LastBar))
-	adjusted := map[string]string{"none": "none: prices as they were", "splits": "splits are taken out", "splits_dividends": "splits and dividends are taken out"}[l.Adjustment]
+	adjusted := map[string]string{"none": "none: prices as they were", "splits": "splits are taken out", "splits_dividends": "splits and dividends are taken out",
+		"unknown": "not stated by the source (market.json can say it)"}[l.Adjustment]
 	if adjusted == "" {
 		adjusted = l.Adjustment
 	}
@@ -266,9 +267,6 @@ func (s *sheet) data(l events.Lineage) {
 	}
 	for _, note := range l.Notes {
 		s.item("note", note)
-	}
-	for _, warning := range l.Warnings {
-		s.painted("warning", warning, yellow)
 	}
 }
 

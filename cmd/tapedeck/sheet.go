@@ -51,15 +51,13 @@ func (s *sheet) title(text string) { s.line("\n%s", s.paint(bold, strings.ToUppe
 const labelWidth = 14
 
 // item prints a label and its text, wrapped behind it.
-func (s *sheet) item(label, text string) { s.painted(label, text, "") }
-
-func (s *sheet) painted(label, text, code string) {
+func (s *sheet) item(label, text string) {
 	lines := wrap(text, s.width-2-labelWidth)
 	for i, one := range lines {
 		if i > 0 {
 			label = ""
 		}
-		s.line("  %s%s", s.paint(dim, padded(label, labelWidth)), s.paint(code, one))
+		s.line("  %s%s", s.paint(dim, padded(label, labelWidth)), one)
 	}
 }
 

@@ -81,7 +81,7 @@ func (a *app) printResults(results []client.Result, limit int, asJSON bool) erro
 		return printJSON(a.out, results)
 	}
 	t := newTable("TICKER", "DAY", "VERDICT", ">SCORE", ">CLOSE", ">ENTRY", ">STOP", ">TARGET", ">SIZE", "DATA")
-	held := false
+	held, doubted := false, false
 	for _, r := range results {
 		verdict := string(r.Verdict)
 		if heldBack(r) {
@@ -91,6 +91,9 @@ func (a *app) printResults(results []client.Result, limit int, asJSON bool) erro
 		if r.Synthetic {
 			data = "synthetic"
 		}
+		if len(r.Lineage.Warnings) > 0 {
+			data, doubted = data+doubtMark, true
+		}
 		t.add(r.Ticker, r.TradingDay, verdict, fmt.Sprintf("%+.3f", r.Score), quoted(r.Ticker, r.Numbers.Close),
 			priceAt(r.Ticker, r.Plan.Entry), priceAt(r.Ticker, r.Plan.Stop), priceAt(r.Ticker, r.Plan.Target), fmt.Sprint(r.Plan.Size), data)
 	}
@@ -98,8 +101,14 @@ func (a *app) printResults(results []client.Result, limit int, asJSON bool) erro
 	if held {
 		fmt.Fprintf(a.err, "%s held back by the quorum of the strategy: too little votes, agrees, or had enough bars; tapedeck explain TICKER tells\n", heldMark)
 	}
+	if doubted {
+		fmt.Fprintf(a.err, "%s the bars have warnings, such as old ones or a split that may be left in; tapedeck explain TICKER tells\n", doubtMark)
+	}
 	return nil
 }
+
+// doubtMark stands behind the data of a result whose bars have warnings.
+const doubtMark = " !"
 
 // heldMark stands behind a verdict that the strategy's quorum held back.
 const heldMark = " *"

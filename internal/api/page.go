@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -67,7 +68,7 @@ func pageJob(v store.JobView) ui.Job {
 func pageResult(r store.Result) ui.Result {
 	return ui.Result{
 		Ticker: r.Ticker, Verdict: string(r.Verdict), TradingDay: r.TradingDay, Score: r.Score, Entry: r.Plan.Entry,
-		Stop: r.Plan.Stop, Target: r.Plan.Target, Size: r.Plan.Size, Synthetic: r.Lineage.Synthetic,
+		Stop: r.Plan.Stop, Target: r.Plan.Target, Size: r.Plan.Size, Synthetic: r.Lineage.Synthetic, Doubts: strings.Join(r.Lineage.Warnings, "; "),
 	}
 }
 

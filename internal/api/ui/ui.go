@@ -40,7 +40,8 @@ type Result struct {
 	Ticker, Verdict, TradingDay string
 	Score, Entry, Stop, Target  float64
 	Size                        int64
-	Synthetic                   bool // the bars were made up
+	Synthetic                   bool   // the bars were made up
+	Doubts                      string // what the bars are warned of; empty: nothing
 }
 
 // Synthetic reports whether any of the results stands on bars that were made up.

@@ -201,7 +201,7 @@ func (o *opener) open(p part) (market.Provider, error) {
 	switch p.kind {
 	case "csv":
 		o.market.Lists = true
-		return provider(csvdir.New(csvdir.Config{Dir: p.dir}))
+		return provider(csvdir.New(csvdir.Config{Dir: p.dir, Calendars: o.calendars}))
 	case "nse":
 		o.market.Lists = true
 		return o.nse(p)
