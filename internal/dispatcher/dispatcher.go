@@ -171,7 +171,7 @@ func (d *Dispatcher) ended(ctx context.Context, jobID string) (bool, error) {
 		asked.Go(func() { _, answers[i] = d.tape.JobEvent(ctx, jobID, what) })
 	}
 	asked.Wait()
-	ended, err := Ended(answers[:])
+	ended, err := Ended(answers)
 	return ended, wrap("looking whether job "+jobID+" has ended", err)
 }
 

@@ -59,6 +59,23 @@ func (d *driver) publish(stopped error) {
 	d.lead.set(leading)
 }
 
+// Leading reports whether the lease is held at a time: for certain, as the
+// time of its last lengthening is taken from before the call.
+func (c *Core) Leading(now time.Time) bool {
+	return c.held && !c.finished && now.Before(c.freshAt.Add(leaseTTL))
+}
+
+// Position is where the database stands, as far as this recorder knows.
+func (c *Core) Position() store.Position { return c.lease.Position }
+
+// Lag is how many events of the tape are not recorded yet, as last heard of.
+func (c *Core) Lag() uint64 {
+	if c.last < c.lease.Position.Seq {
+		return 0
+	}
+	return c.last - c.lease.Position.Seq
+}
+
 // WhileLeading calls run each time this recorder has come to hold the lease,
 // with a context that ends when it loses it, and returns nil when ctx ends. An
 // error of run ends it. It is for what only one process may do: the

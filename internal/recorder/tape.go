@@ -3,6 +3,7 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/tapedeck/tapedeck/internal/store"
 	"github.com/tapedeck/tapedeck/internal/stream"
@@ -57,3 +58,5 @@ func lostTape(err error) error {
 	}
 	return fmt.Errorf("%w; %s", err, wayPast)
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

@@ -66,12 +66,12 @@ func (s *storm) rage(n int, within time.Duration, look func()) {
 			s.throw()
 			next = time.Now().Add(time.Duration(s.rng.Int64N(int64(between))))
 		}
-		time.Sleep(lookEvery)
+		time.Sleep(lookEvery) // between two looks at the processes; the clock and the seed decide
 	}
 	for len(s.lasting) > 0 { // what lasts comes to its own end
 		s.mend(time.Now())
 		s.deck.supervise()
-		time.Sleep(lookEvery)
+		time.Sleep(lookEvery) // between two looks at the processes; the clock and the seed decide
 	}
 }
 

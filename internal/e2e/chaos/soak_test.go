@@ -71,7 +71,7 @@ func TestSoak(t *testing.T) {
 	s := &soak{deck: d}
 	began := time.Now()
 	for time.Since(began) < *wantedSoak {
-		time.Sleep(*wantedSoak / soakSamples)
+		time.Sleep(*wantedSoak / soakSamples) // between two samples
 		s.sample(t)
 	}
 	unload()

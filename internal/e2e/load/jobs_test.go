@@ -86,7 +86,7 @@ func (d *deck) completed(id string) client.Job {
 		if time.Now().After(deadline) {
 			d.t.Fatalf("job %s has not ended: %d of %d pending", id, job.Pending, job.Total)
 		}
-		time.Sleep(lookEvery)
+		time.Sleep(lookEvery) // between two looks at real state; the deadline decides
 	}
 	job, err := d.ended(id)
 	if err != nil {
