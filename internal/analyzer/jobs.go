@@ -56,16 +56,9 @@ func (j *jobs) look(ctx context.Context, id string) (p Plan, cancelled bool, err
 	e := j.entry(id)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.cancelled && j.now().Sub(e.checked) >= CancelCheck {
-		switch _, err := j.tape.JobEvent(ctx, id, "cancelled"); {
-		case err == nil:
-			if err := j.work.Purge(ctx, id); err != nil {
-				return Plan{}, false, fmt.Errorf("purging cancelled job %s: %w", id, err)
-			}
-			e.cancelled = true
-		case errors.Is(err, events.ErrMalformed): // the recorder set it aside: nothing is cancelled by it
-		case !errors.Is(err, stream.ErrNotFound):
-			return Plan{}, false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
+	if j.now().Sub(e.checked) >= CancelCheck {
+		if e.cancelled, err = j.isCancelled(ctx, id); err != nil {
+			return Plan{}, false, err
 		}
 		e.checked = j.now()
 	}
@@ -78,6 +71,24 @@ func (j *jobs) look(ctx context.Context, id string) (p Plan, cancelled bool, err
 		}
 	}
 	return *e.plan, false, nil
+}
+
+// isCancelled asks the tape, and purges what a cancelled job has left. A cancel is
+// asked for again as well: one that a damaged tape lost must not keep the job's
+// tickers from ever having an outcome.
+func (j *jobs) isCancelled(ctx context.Context, id string) (bool, error) {
+	switch _, err := j.tape.JobEvent(ctx, id, "cancelled"); {
+	case errors.Is(err, stream.ErrNotFound):
+		return false, nil
+	case errors.Is(err, events.ErrMalformed): // the recorder set it aside: nothing is cancelled by it
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for a cancel of job %s: %w", id, err)
+	}
+	if err := j.work.Purge(ctx, id); err != nil {
+		return false, fmt.Errorf("purging cancelled job %s: %w", id, err)
+	}
+	return true, nil
 }
 
 func (j *jobs) read(ctx context.Context, id string) (*Plan, error) {

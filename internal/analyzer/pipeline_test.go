@@ -296,6 +296,58 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestCancelLost cancels a job and loses the cancel with the tape, as a damaged
+// disk may: the job, submitted again, is analysed, though the analyzer has known
+// it as cancelled.
+func TestCancelLost(t *testing.T) {
+	d := newDeck(t)
+	work := d.server.Work(stream.RoleAnalyzer)
+	job := events.JobQueued{JobID: "uncancelled", Tickers: []string{"A"}}
+	cancel := events.New("test", time.Now(), &events.JobCancelled{JobID: job.JobID})
+	if _, err := d.server.Tape(stream.RoleAPI).Publish(t.Context(), cancel); err != nil {
+		t.Fatal(err)
+	}
+	item := stream.Item{JobID: job.JobID, Ticker: "A", Lane: stream.LaneSmall, Kind: events.KindAnalysis, Deadline: time.Now().Add(time.Hour),
+		Capital: 100_000, Options: events.Options{RiskPercent: 2, PositionLimitPercent: 20, MinRiskReward: 1.5, Bars: 300}}
+	d.start(bars(t), 0)
+	if err := work.Dispatch(t.Context(), []stream.Item{item}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "an empty queue", func() bool {
+		left, err := work.Outstanding(t.Context(), job.JobID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(left) == 0
+	})
+	d.loseTape()
+	d.submit(job)
+	d.skew.Store(int64(analyzer.CancelCheck))
+	if err := work.Dispatch(t.Context(), []stream.Item{item}); err != nil {
+		t.Fatal(err)
+	}
+	outcome := d.outcomes(job.JobID, 1)["A"]
+	if _, ok := outcome.(*events.TickerAnalyzed); !ok {
+		t.Errorf("got %+v", outcome)
+	}
+}
+
+// loseTape makes the tape anew, and it is empty.
+func (d deck) loseTape() {
+	d.t.Helper()
+	js := d.server.JetStream(streamtest.Admin)
+	old, err := js.Stream(d.t.Context(), stream.Tape)
+	if err == nil {
+		err = js.DeleteStream(d.t.Context(), stream.Tape)
+	}
+	if err == nil {
+		_, err = js.CreateStream(d.t.Context(), old.CachedInfo().Config)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // TestAttemptsExhausted gives an item back again and again, as analyzers do
 // that die with it in hand, until the next analyzer gives it up.
 func TestAttemptsExhausted(t *testing.T) {

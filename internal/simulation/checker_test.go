@@ -115,10 +115,14 @@ func (c *checker) conflict(s *submission) {
 }
 
 // taken: an api answers 409, so the tape holds something of the job, and no
-// submission.
+// submission. On a damaged tape another attempt of the same user may come
+// between the refusal and the look at what was in its way.
 func (c *checker) taken(s *submission) {
+	if c.w.tape.damaged {
+		return
+	}
 	something := c.w.tape.guards[jobFilterOf(s.job.NATSSubject())] > 0
-	if c.w.tape.last[s.job.NATSSubject()] > 0 || !something && !c.w.tape.damaged {
+	if c.w.tape.last[s.job.NATSSubject()] > 0 || !something {
 		c.w.broken("I12: job %s is refused for what nobody published", s.job.JobID)
 	}
 }

@@ -69,6 +69,7 @@ var regressions = []struct {
 	{307, "the ack of an item of a work queue that was lost took a new item out, which had its sequence"},
 	{651, "a recorder that has the lease and has not seen yet that the tape lost its end"},
 	{1007, "a message that was lost with the tape's end and stored again, the same to the byte, hid what was lost before it (also 23862 and 29130, as seeds were then)"},
+	{63417, "an analyzer that knew a job as cancelled, when the tape had lost the cancel (also 63046, 64018 and 665736)"},
 }
 
 func TestRegressions(t *testing.T) {
