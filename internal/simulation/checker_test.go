@@ -60,7 +60,20 @@ func (c *checker) stored(e *entry) {
 		c.w.broken("one of ours published what is no event, at %d: %v", e.Seq, read.Err)
 		return
 	}
+	c.announced(e)
 	c.queued(e)
+}
+
+// announced: the end of a job is told only when whoever hears of it can read it.
+func (c *checker) announced(e *entry) {
+	completed, ok := e.entry().Event.Data.(*events.JobCompleted)
+	if !ok || c.w.tape.damaged {
+		return
+	}
+	view, _, err := c.w.database.read.Job(context.Background(), completed.JobID)
+	if err != nil || !view.Progress.Status.Ended() {
+		c.w.broken("I1: the end of job %s is announced at %d, and it reads %+v, %v", completed.JobID, e.Seq, view.Progress, err)
+	}
 }
 
 // queued notes a job of ours.

@@ -17,12 +17,32 @@ type database struct {
 	skew time.Duration
 	rows *memory.Store
 	read store.Reading
+
+	holder string    // of the lease as the database last heard of it; empty: nobody
+	until  time.Time // and when it runs out, by the database's clock
+}
+
+// now is the database's clock.
+func (db *database) now() time.Time { return db.w.now.Add(db.skew) }
+
+// leased: a call of a process gave it the lease, or lengthened its own.
+func (db *database) leased(owner string, ttl time.Duration) {
+	db.holder, db.until = owner, db.now().Add(ttl)
+}
+
+// taken: a process took the lease. Nobody else may hold it, but one whose clock
+// was set back meanwhile: its end is further away than any lease lasts. (I4)
+func (db *database) taken(owner string, ttl time.Duration) {
+	if left := db.until.Sub(db.now()); db.holder != "" && db.holder != owner && left > time.Millisecond && left < ttl {
+		db.w.broken("I4: %s takes the lease that %s holds for another %s", owner, db.holder, left)
+	}
+	db.leased(owner, ttl)
 }
 
 // migrated is a database with empty tables, copied for each run.
 func newDatabase(w *world) (*database, error) {
 	db := &database{w: w}
-	db.rows = memory.New(func() time.Time { return w.now.Add(db.skew) })
+	db.rows = memory.New(db.now)
 	if err := db.rows.OpenWriter().Migrate(context.Background(), func(string) {}); err != nil {
 		return nil, err
 	}
@@ -60,15 +80,33 @@ func askOnly(p *process, do func() error) error {
 }
 
 func (c writer) Acquire(ctx context.Context, owner string, ttl time.Duration) (store.Lease, error) {
-	return ask(c.p, func() (store.Lease, error) { return c.Writer.Acquire(ctx, owner, ttl) })
+	return ask(c.p, func() (store.Lease, error) {
+		lease, err := c.Writer.Acquire(ctx, owner, ttl)
+		if err == nil {
+			c.p.w.database.taken(owner, ttl)
+		}
+		return lease, err
+	})
 }
 
 func (c writer) Renew(ctx context.Context, lease store.Lease) error {
-	return askOnly(c.p, func() error { return c.Writer.Renew(ctx, lease) })
+	return askOnly(c.p, func() error {
+		err := c.Writer.Renew(ctx, lease)
+		if err == nil {
+			c.p.w.database.leased(lease.Owner, lease.TTL)
+		}
+		return err
+	})
 }
 
 func (c writer) Release(ctx context.Context, lease store.Lease) error {
-	return askOnly(c.p, func() error { return c.Writer.Release(ctx, lease) })
+	return askOnly(c.p, func() error {
+		err := c.Writer.Release(ctx, lease)
+		if err == nil {
+			c.p.w.database.holder = ""
+		}
+		return err
+	})
 }
 
 func (c writer) Load(ctx context.Context, jobIDs []string) ([]store.State, error) {
@@ -82,6 +120,7 @@ func (c writer) Commit(ctx context.Context, lease store.Lease, next store.Positi
 		switch {
 		case err == nil:
 			w.stats.commits++
+			w.database.leased(lease.Owner, lease.TTL)
 			w.note(c.p.name, "commits", next.Seq, next.Anchor)
 			w.check.committed(next, changes)
 		case errors.Is(err, store.ErrFenced):
