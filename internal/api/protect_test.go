@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/api"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
@@ -224,6 +226,28 @@ func TestFullTape(t *testing.T) {
 		return
 	}
 	t.Error("the tape took everything")
+}
+
+// TestTapeFilledByOthers: what fills the tape between two looks at it is met by
+// the submission itself, and answered in the same way.
+func TestTapeFilledByOthers(t *testing.T) {
+	server := streamtest.Server(t, streamtest.WithLimits(stream.Limits{TapeMaxBytes: 32 << 10}))
+	now := time.Now()
+	r := newRigOn(t, server, func(c *api.Config) { c.Clock = func() time.Time { return now } }) // what was seen stays fresh
+	r.submit(`{"tickers":["A"]}`)
+	for i := 0; ; i++ {
+		_, err := r.tape.Publish(t.Context(), events.New("test", now, &events.JobCancelled{JobID: fmt.Sprint(i), Reason: strings.Repeat("x", 500)}))
+		if errors.Is(err, stream.ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer := r.post("/api/v1/jobs", `{"tickers":["B"]}`).want(http.StatusServiceUnavailable)
+	if answer.text("code") != "tape_full" || answer.Header.Get("Retry-After") == "" {
+		t.Errorf("%v %s", answer.Header, answer.Body)
+	}
 }
 
 // TestNATSAway: a submission while NATS is away is no success and no promise,
