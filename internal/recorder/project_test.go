@@ -295,3 +295,18 @@ func TestStatesAreBounded(t *testing.T) {
 		t.Errorf("forgotten are %v, want the 15 oldest", missing)
 	}
 }
+
+// TestUnknownJobsAreForgotten: events of jobs that nobody submitted must not
+// fill the memory, however many ids somebody makes up.
+func TestUnknownJobsAreForgotten(t *testing.T) {
+	p := recorder.NewProjection()
+	batch := entries(tapeOf(t, &events.JobStarted{JobID: "nobody"}))
+	p.Learn(p.Missing(batch), nil)
+	if rows := p.Fold(batch); len(rows.Poison) != 1 {
+		t.Errorf("%d events are set aside, want 1", len(rows.Poison))
+	}
+	p.Settle()
+	if missing := p.Missing(batch); len(missing) != 1 {
+		t.Error("a job that does not exist is remembered")
+	}
+}
