@@ -97,6 +97,7 @@ var layers = []layer{
 	{pkg: "internal/e2e/processes", own: []string{"internal/loopback"}},
 	{pkg: "internal/e2e/power"},
 	{pkg: "internal/simulation"},
+	{pkg: "internal/simulation/planted"},
 	{pkg: "cmd/api", own: []string{"internal/api", "internal/config", "internal/daemon", "internal/live", "internal/store/dsn", "internal/strategy/folder", "internal/stream", "internal/universe"}},
 	{pkg: "cmd/analyzer", own: []string{"internal/analyzer", "internal/config", "internal/daemon", "internal/dispatcher", "internal/market/...", "internal/stream/..."}, libs: []string{nats}},
 	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}},
