@@ -30,10 +30,10 @@ func TestWritesThatFail(t *testing.T) {
 		t.Fatal("a job was accepted that could not be stored")
 	}
 	lift()
-	deadline := time.Now().Add(healing)
+	deadline := time.Now().Add(patience)
 	for err := submit(); err != nil; err = submit() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s after writes work again there is still no job accepted: %v", healing, err)
+			t.Fatalf("%s after writes work again there is still no job accepted: %v", patience, err)
 		}
 		time.Sleep(100 * time.Millisecond) // asks again, as a user does
 	}
@@ -44,9 +44,6 @@ func TestWritesThatFail(t *testing.T) {
 		t.Errorf("the job from before reads %+v, %v", again, err)
 	}
 }
-
-// healing is far above two looks at the disk and a restart of the server.
-const healing = 20 * time.Second
 
 // forbidAppending makes this process fail to write beyond the end that the
 // tape's file has now, until lift. The limit is far above what the test's own
