@@ -12,8 +12,9 @@ import (
 
 // Health is where a process without an api says how it is.
 type Health struct {
-	// HealthAddr answers /livez and /readyz for a supervisor; empty answers nowhere.
-	HealthAddr string `name:"health" placeholder:"HOST:PORT" help:"Address for /livez and /readyz; none by default."`
+	// HealthAddr answers /livez and /readyz for a supervisor, and /metrics (memory,
+	// goroutines, descriptors) for Prometheus; empty answers nowhere.
+	HealthAddr string `name:"health" placeholder:"HOST:PORT" help:"Address for /livez, /readyz and /metrics; none by default."`
 }
 
 // Parse reads the command line and the environment of a role's program into

@@ -8,6 +8,10 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // checkTime bounds one look at the parts of a process: a supervisor asks every
@@ -20,8 +24,8 @@ type Check struct {
 	Run  func(ctx context.Context) error
 }
 
-// Health answers /livez (the process runs) and /readyz (every check by name)
-// at addr. An empty addr answers nowhere and just waits.
+// Health answers /livez (the process runs), /readyz (every check by name) and
+// /metrics (what the process holds: memory, goroutines, descriptors) at addr. An empty addr answers nowhere and just waits.
 func Health(addr string, checks ...Check) Part {
 	return Part{Name: "health", Run: func(ctx context.Context) error {
 		if addr == "" {
@@ -59,5 +63,8 @@ func healthRoutes(checks []Check) http.Handler {
 		w.WriteHeader(status)
 		_ = json.NewEncoder(w).Encode(map[string]any{"ready": status == http.StatusOK, "checks": answers}) // the client is gone
 	})
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	return mux
 }
