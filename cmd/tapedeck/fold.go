@@ -125,21 +125,25 @@ type verifyCmd struct{ foldAccess }
 
 // Run folds the tape again and compares every row; it exits with 1 if any differs.
 func (cmd verifyCmd) Run(a *app) error {
-	c, err := cmd.open(a)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	var result recorder.VerifyResult
-	if cmd.alone(c) {
-		result, err = cmd.verify(a, c)
-	} else {
-		err = cmd.ask(a, c, stream.VerbVerify, struct{}{}, &result)
-	}
+	result, err := cmd.result(a)
 	if err != nil {
 		return err
 	}
 	return printVerified(a, result, cmd.JSON)
+}
+
+// result is what the recorder finds that runs, or this process while none does.
+func (cmd verifyCmd) result(a *app) (result recorder.VerifyResult, err error) {
+	c, err := cmd.open(a)
+	if err != nil {
+		return result, err
+	}
+	defer c.close()
+	if cmd.alone(c) {
+		return cmd.verify(a, c)
+	}
+	err = cmd.ask(a, c, stream.VerbVerify, struct{}{}, &result)
+	return result, err
 }
 
 func (cmd verifyCmd) verify(a *app, c *tapeConn) (recorder.VerifyResult, error) {

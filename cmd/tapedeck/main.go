@@ -55,6 +55,7 @@ type cli struct {
 	Rebuild    rebuildCmd    `cmd:"" group:"operate" help:"Fold the tape from its beginning into new tables and swap them in."`
 	Verify     verifyCmd     `cmd:"" group:"operate" help:"Fold the tape again and compare every row."`
 	Recover    recoverCmd    `cmd:"" group:"operate" help:"Go on after the tape was damaged or lost."`
+	Soak       soakCmd       `cmd:"" group:"operate" help:"Run mixed jobs for a time, and fail on what grows, does not end, or differs."`
 	Doctor     doctorCmd     `cmd:"" group:"operate" help:"Look at every part and say what is wrong and what to do."`
 
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -38,11 +38,12 @@ const (
 // is started again.
 type member struct {
 	*processes.Program
-	name  string
-	down  bool      // on purpose
-	began time.Time // the last of its lives
-	ended time.Time // when it was seen to have ended by itself; zero while it runs
-	told  int       // bytes of its log that were looked at
+	name    string
+	metrics string    // address of its metrics
+	down    bool      // on purpose
+	began   time.Time // the last of its lives
+	ended   time.Time // when it was seen to have ended by itself; zero while it runs
+	told    int       // bytes of its log that were looked at
 }
 
 // A deck is the pipeline with the network between its parts.
@@ -119,8 +120,13 @@ func (d *deck) start(name, binary string, role stream.Role, database string, arg
 	if database != "" {
 		env = append(env, "TAPEDECK_DATABASE_URL="+database)
 	}
+	base := d.base
+	if binary != "api" {
+		health := processes.FreeAddress(d.t)
+		base, args = "http://"+health, append(args, "--health", health)
+	}
 	program := processes.Start(d.t, name, filepath.Join(binaries, binary), env, args...)
-	d.members = append(d.members, &member{Program: program, name: name, began: time.Now()})
+	d.members = append(d.members, &member{Program: program, name: name, metrics: base + "/metrics", began: time.Now()})
 }
 
 // natsURL lists the links of a role's programs to the servers.
