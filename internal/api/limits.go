@@ -91,6 +91,11 @@ const (
 	// tapeStateAge is how old the known fill of the tape may be: it grows by
 	// less than the reserve of a fifth in that time.
 	tapeStateAge = time.Second
+	// lookTimeout is how long submissions wait for what the accepted jobs still
+	// need of the tape: some milliseconds but from a database in trouble. lookAgain
+	// is how long that is then not asked again.
+	lookTimeout = 500 * time.Millisecond
+	lookAgain   = 10 * time.Second
 	// checkTimeout bounds one readiness check.
 	checkTimeout = 2 * time.Second
 	// shutdownTimeout is how long open requests may take to end.

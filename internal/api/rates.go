@@ -106,7 +106,8 @@ type tapeFill struct {
 	turn     chan struct{} // holds one token: who has it may look and write the fields below
 	at       time.Time
 	state    stream.TapeState
-	promised int64 // bytes of the outcomes that accepted jobs are still without
+	promised int64     // bytes of the outcomes that accepted jobs are still without
+	lookAt   time.Time // when the database is asked again after it did not answer
 }
 
 func newTapeFill(tape Tape, reader store.Reader, now func() time.Time) *tapeFill {
@@ -152,10 +153,17 @@ func (f *tapeFill) check(ctx context.Context, bytes int64) (full bool, err error
 }
 
 // look counts what is promised. While the database is away the last count
-// stands, and grows: submissions do not depend on it.
+// stands, and grows: submissions do not depend on it, and do not wait for one
+// that hangs, but for a moment from time to time.
 func (f *tapeFill) look(ctx context.Context) {
+	if f.now().Before(f.lookAt) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	page, err := f.reader.Jobs(ctx, store.JobsQuery{Active: true, Limit: store.MaxPage})
 	if err != nil {
+		f.lookAt = f.now().Add(lookAgain)
 		return
 	}
 	f.promised = 0
