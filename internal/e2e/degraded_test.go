@@ -7,8 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/client"
@@ -33,19 +37,65 @@ const (
 	outageMemory = 32 << 20
 )
 
-// TestDatabaseAway kills PostgreSQL under load and starts it again after -outage:
-// the api accepts every job meanwhile and knows each of them, api and recorder
-// hold no more than before, the recorder's lag is below a second again within a
-// minute, and every job that was accepted completes.
+// TestDatabaseAway takes PostgreSQL away under load, for as long as -outage says:
+// it is killed and started again, or every process of it is stopped and goes on.
+// The api accepts every job meanwhile, api and recorder hold no more than before,
+// the recorder's lag is below a second again within a minute, and every job that
+// was accepted completes.
 func TestDatabaseAway(t *testing.T) {
 	long(t)
 	t.Parallel()
+	for name, take := range map[string]func(*roles) (back func()){
+		"killed": func(r *roles) func() {
+			r.postgres.Kill()
+			return func() { r.postgres.Restart(r.t) }
+		},
+		"hangs": (*roles).hang,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseAway(t, take)
+		})
+	}
+}
+
+// hang stops every process of the database until it is to go on.
+func (r *roles) hang() (goOn func()) {
+	r.t.Helper()
+	conn, err := pgx.Connect(r.t.Context(), r.postgres.URL())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	postmaster, err := processes.Parent(int(conn.PgConn().PID()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	all := []int{postmaster}
+	send := func(signal syscall.Signal) {
+		for _, pid := range all {
+			syscall.Kill(pid, signal) //nolint:errcheck // a backend may have ended
+		}
+	}
+	send(syscall.SIGSTOP) // from here on it has no new children
+	children, err := processes.Children(postmaster)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	all = append(all, children...)
+	send(syscall.SIGSTOP)
+	goOn = sync.OnceFunc(func() { send(syscall.SIGCONT) })
+	r.t.Cleanup(goOn)
+	return goOn
+}
+
+func databaseAway(t *testing.T, take func(*roles) (back func())) {
 	r := onPostgres(t)
 	r.migrate()
 	recorder := r.recorder("recorder", r.owner)
 	api := r.api()
 	r.analyzer("analyzer-1")
-	r.completed(r.submit(client.Submission{Tickers: synthetic("WARM", 500)}).JobID, time.Minute)
+	warm := r.completed(r.submit(client.Submission{Tickers: synthetic("WARM", 500)}).JobID, time.Minute)
 
 	l := &steady{deck: &r.deck}
 	watched := map[string]*processes.Program{"api": api, "recorder": recorder}
@@ -55,22 +105,21 @@ func TestDatabaseAway(t *testing.T) {
 		before[name] = max(before[name], now)
 	}
 
-	r.postgres.Kill()
-	samples, most, unread := &soak.Samples{Coarse: *wantedOutage < soak.Short}, map[string]int64{}, 0
+	giveBack := take(r)
+	refused := r.readsRefused(warm.JobID)
+	samples, most := &soak.Samples{Coarse: *wantedOutage < soak.Short}, map[string]int64{}
 	accepted := len(l.jobs)
 	l.during(*wantedOutage, func() {
 		for name, now := range memories(t, watched) {
 			samples.Add("memory of "+name, soak.Bytes, 16<<20, float64(now))
 			most[name] = max(most[name], now)
 		}
-		if _, err := r.job(l.jobs[len(l.jobs)-1].id); err != nil { // a 404 fails there
-			unread++
-			if problem := new(client.Problem); !errors.As(err, &problem) || problem.Status != http.StatusServiceUnavailable || problem.RetryAfter == "" {
-				t.Errorf("reading a job without the database: %v", err)
-			}
-		}
 	})
+	unread := refused()
 	accepted = len(l.jobs) - accepted
+	if least := int(*wantedOutage/loadEvery) * 8 / 10; accepted < least {
+		t.Errorf("%d jobs were accepted without the database, not %d: the slowest answer took %v", accepted, least, l.slowest)
+	}
 	for name, now := range most {
 		if now > before[name]+outageMemory {
 			t.Errorf("%s held %d MiB without the database, %d MiB before", name, now>>20, before[name]>>20)
@@ -82,7 +131,7 @@ func TestDatabaseAway(t *testing.T) {
 	behind := r.tapeEnd()
 
 	back := time.Now()
-	r.postgres.Restart(t)
+	giveBack()
 	up := time.Since(back)
 	took := r.caughtUp(l, back)
 	for _, job := range l.jobs {
@@ -94,6 +143,34 @@ func TestDatabaseAway(t *testing.T) {
 		"PostgreSQL was up %v after its start, the lag (tape at %d) below 1 s after %v; %d jobs completed, verified to %d",
 		*wantedOutage, accepted, l.refused, l.slowest.Round(time.Millisecond), unread, most["api"]>>20, before["api"]>>20, most["recorder"]>>20, before["recorder"]>>20,
 		up.Round(time.Millisecond), behind, took.Round(10*time.Millisecond), len(l.jobs), seq)
+}
+
+// readsRefused reads a job again and again while the database is away. stop ends
+// that and returns how many reads were refused, each of which must have said
+// when to come again.
+func (r *roles) readsRefused(id string) (stop func() (refused int)) {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	ended := make(chan int)
+	go func() {
+		refused := 0
+		for ctx.Err() == nil {
+			_, err := r.client.Job(ctx, id)
+			problem := new(client.Problem)
+			switch {
+			case ctx.Err() != nil || err == nil:
+			case errors.As(err, &problem) && problem.Status == http.StatusServiceUnavailable && problem.RetryAfter != "":
+				refused++
+			default:
+				r.t.Errorf("reading a job without the database: %v", err)
+			}
+			select {
+			case <-time.After(loadEvery):
+			case <-ctx.Done():
+			}
+		}
+		ended <- refused
+	}()
+	return func() int { cancel(); return <-ended }
 }
 
 // steady submits jobs at a steady rate; each must be accepted.
