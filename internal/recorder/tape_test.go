@@ -3,6 +3,7 @@ package recorder_test
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/tapedeck/tapedeck/internal/recorder"
@@ -102,6 +103,8 @@ func TestWrongTapes(t *testing.T) {
 			before := g.sum()
 			if err := g.start("one").ends(t); !errors.Is(err, test.want) {
 				t.Fatalf("stopped with %v, want %v", err, test.want)
+			} else if !strings.Contains(err.Error(), "recover --accept-loss") {
+				t.Errorf("it does not say what to do: %v", err)
 			}
 			if g.sum() != before {
 				t.Fatal("something was recorded")
