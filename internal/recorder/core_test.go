@@ -13,6 +13,12 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
+// How long a lease is good for, and how often who has none asks for it.
+const (
+	leaseTime = 4 * time.Second
+	askEvery  = 250 * time.Millisecond
+)
+
 // A play drives a core by hand. It keeps the outputs that wait for an answer.
 type play struct {
 	t    *testing.T
@@ -216,7 +222,7 @@ func TestCoreRenewsAndStandsBy(t *testing.T) {
 		want[recorder.Renew](p)
 		p.step(recorder.Renewed{})
 	}
-	if p.now.Sub(t0) != 6*time.Second {
+	if p.now.Sub(t0) != 3*(leaseTime/3) {
 		t.Errorf("three renewals took %v", p.now.Sub(t0))
 	}
 	p.tick()
@@ -238,8 +244,31 @@ func TestCoreRenewsAndStandsBy(t *testing.T) {
 	p.step(recorder.Acquired{Err: store.ErrLeaseHeld})
 	p.tick()
 	want[recorder.Acquire](p)
-	if wait := p.now.Sub(at); wait < 750*time.Millisecond || wait > 1250*time.Millisecond {
+	if wait := p.now.Sub(at); wait < askEvery*3/4 || wait > askEvery*5/4 {
 		t.Errorf("a standby asks after %v", wait)
+	}
+}
+
+// TestCoreTakesOverInTime: a recorder that comes, or stood by, when the one that
+// recorded is killed right after it lengthened its lease, takes no lease that
+// lives and has it soon after its end: of the five seconds in which a restarted
+// recorder records, half a second is left for all else.
+func TestCoreTakesOverInTime(t *testing.T) {
+	var latest time.Duration
+	for seed := range uint64(1000) {
+		p := &play{t: t, core: recorder.NewCore("other", seed), now: t0}
+		p.step(recorder.Tick{})
+		for want[recorder.Acquire](p); p.now.Before(t0.Add(leaseTime)); want[recorder.Acquire](p) {
+			p.step(recorder.Acquired{Err: store.ErrLeaseHeld})
+			if has[recorder.Open](p) || has[recorder.Commit](p) {
+				t.Fatalf("without a lease it does %v", names_(p.open))
+			}
+			p.tick()
+		}
+		latest = max(latest, p.now.Sub(t0))
+	}
+	if latest > leaseTime+askEvery*5/4 || latest > 4500*time.Millisecond {
+		t.Errorf("the latest ask that could succeed came %v after the kill", latest)
 	}
 }
 
@@ -248,13 +277,13 @@ func TestCoreRenewsAndStandsBy(t *testing.T) {
 func TestCoreLeaseEndsByItself(t *testing.T) {
 	p := newPlay(t)
 	p.lead(store.Position{}, fresh, "")
-	p.now = p.now.Add(2 * time.Second)
+	p.now = p.now.Add(leaseTime / 3)
 	p.step(recorder.Tick{})
 	want[recorder.Renew](p) // never answered
-	if p.now = t0.Add(6*time.Second - 1); !p.core.Leading(p.now) {
+	if p.now = t0.Add(leaseTime - 1); !p.core.Leading(p.now) {
 		t.Error("the lease ended too soon")
 	}
-	if p.now = t0.Add(6 * time.Second); p.core.Leading(p.now) {
+	if p.now = t0.Add(leaseTime); p.core.Leading(p.now) {
 		t.Error("the lease did not end")
 	}
 }
@@ -281,7 +310,7 @@ func TestCorePauses(t *testing.T) {
 	p := newPlay(t)
 	p.lead(store.Position{}, fresh, "")
 	read := want[recorder.ReadTape](p)
-	p.now = p.now.Add(1500 * time.Millisecond)
+	p.now = p.now.Add(1200 * time.Millisecond) // too old to swap under, too young to be renewed anyway
 	p.step(recorder.Pause{})
 	want[recorder.Renew](p)
 	p.step(recorder.Renewed{})

@@ -57,7 +57,7 @@ func leads(r *running) func() bool {
 }
 
 // TestStandbyTakesOver: the first recorder's end is learnt at the next ask, or
-// when its lease is over. What is counted are asks, a second apart or nearly
+// when its lease is over. What is counted are asks, a quarter of a second apart or nearly
 // (TestCoreRenewsAndStandsBy): how long they take says more of the machine.
 func TestStandbyTakesOver(t *testing.T) {
 	for _, test := range []struct {
@@ -66,7 +66,7 @@ func TestStandbyTakesOver(t *testing.T) {
 		asks    int64 // the most that begin from the stop on until one succeeds
 	}{
 		{"after a release", nil, 1},
-		{"after a kill", errors.New("killed"), 9}, // six seconds of lease, at 0.75 s each
+		{"after a kill", errors.New("killed"), 23}, // four seconds of lease, at 3/16 s each
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := newRig(t)

@@ -22,8 +22,8 @@ const (
 	maxChases = 50
 
 	// swapTimeout is how long live recording pauses at most: the rest of the
-	// lease after it was renewed, less a second to resume in.
-	swapTimeout = leaseTTL - pauseFresh - time.Second
+	// lease after it was renewed, less half a second to resume in.
+	swapTimeout = leaseTTL - pauseFresh - 500*time.Millisecond
 
 	// takeoverWait is how long the command line waits for the lease of a
 	// recorder that was killed just now.
@@ -252,7 +252,7 @@ func takeLease(ctx context.Context, off Offline) (*heldLease, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(standbyEvery / 2):
+		case <-time.After(standbyEvery):
 		}
 		lease, err = off.Store.Acquire(ctx, off.Owner, leaseTTL)
 	}
