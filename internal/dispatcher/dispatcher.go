@@ -75,7 +75,12 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the dispatch queue: %w", err)
 	}
-	stop := context.AfterFunc(ctx, messages.Drain) // what has arrived is still read, and given back
+	patience, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	stop := context.AfterFunc(ctx, func() {
+		messages.Drain()                  // what has arrived is still read, and given back
+		time.AfterFunc(drainTime, giveUp) // of a server that does not answer the library waits longer
+	})
 	defer stop()
 	defer messages.Stop()
 	gathering, end := context.WithCancel(ctx)
@@ -86,7 +91,7 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 	defer busy.Wait()
 	slots := make(chan struct{}, Concurrency)
 	for {
-		msg, err := messages.Next()
+		msg, err := messages.Next(jetstream.NextContext(patience))
 		if err != nil {
 			return fmt.Errorf("reading the dispatch queue: %w", err)
 		}
