@@ -32,14 +32,11 @@ type settings struct {
 }
 
 func main() {
-	var s settings
-	config.Parse(&s, "analyzer", "Analyse tickers from the work queue.")
 	ctx, stop := daemon.Signals(context.Background())
 	defer stop()
-	if err := run(ctx, s); err != nil {
-		s.Logger(slog.LevelInfo).Error("analyzer stopped", "err", err)
-		os.Exit(1)
-	}
+	var s settings
+	config.Parse(&s, "analyzer", "Analyse tickers from the work queue.")
+	os.Exit(daemon.End(ctx, s.Logger(slog.LevelInfo), "analyzer", run(ctx, s)))
 }
 
 func run(ctx context.Context, s settings) error {
@@ -50,7 +47,7 @@ func run(ctx context.Context, s settings) error {
 	if err := source.Check(s.Market); err != nil {
 		return err
 	}
-	nc, js, err := stream.Open(stream.ConnectConfig{
+	nc, js, err := stream.OpenContext(ctx, stream.ConnectConfig{
 		URL: s.NATSURL, Role: stream.RoleAnalyzer, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
 	})
 	if err != nil {

@@ -30,14 +30,11 @@ type settings struct {
 }
 
 func main() {
-	var s settings
-	config.Parse(&s, "api", "Accept jobs over HTTP and show what was recorded.")
 	ctx, stop := daemon.Signals(context.Background())
 	defer stop()
-	if err := run(ctx, s); err != nil {
-		s.Logger(slog.LevelInfo).Error("api stopped", "err", err)
-		os.Exit(1)
-	}
+	var s settings
+	config.Parse(&s, "api", "Accept jobs over HTTP and show what was recorded.")
+	os.Exit(daemon.End(ctx, s.Logger(slog.LevelInfo), "api", run(ctx, s)))
 }
 
 func run(ctx context.Context, s settings) error {
@@ -52,7 +49,7 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	nc, js, err := stream.Open(stream.ConnectConfig{
+	nc, js, err := stream.OpenContext(ctx, stream.ConnectConfig{
 		URL: s.NATSURL, Role: stream.RoleAPI, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
 	})
 	if err != nil {

@@ -31,14 +31,11 @@ type settings struct {
 }
 
 func main() {
-	var s settings
-	config.Parse(&s, "recorder", "Record the tape into the database.")
 	ctx, stop := daemon.Signals(context.Background())
 	defer stop()
-	if err := run(ctx, s); err != nil {
-		s.Logger(slog.LevelInfo).Error("recorder stopped", "err", err)
-		os.Exit(1)
-	}
+	var s settings
+	config.Parse(&s, "recorder", "Record the tape into the database.")
+	os.Exit(daemon.End(ctx, s.Logger(slog.LevelInfo), "recorder", run(ctx, s)))
 }
 
 func run(ctx context.Context, s settings) error {
@@ -49,7 +46,7 @@ func run(ctx context.Context, s settings) error {
 	if err := config.Require(s.DatabaseURL.Reveal(), "database-url", "TAPEDECK_DATABASE_URL", "--database-url postgres://owner@127.0.0.1/tapedeck"); err != nil {
 		return err
 	}
-	nc, js, err := stream.Open(stream.ConnectConfig{
+	nc, js, err := stream.OpenContext(ctx, stream.ConnectConfig{
 		URL: s.NATSURL, Role: stream.RoleRecorder, User: s.NATSUser, Password: s.NATSPassword.Reveal(), Logger: log,
 	})
 	if err != nil {

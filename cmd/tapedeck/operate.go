@@ -48,7 +48,7 @@ func (t tapeAccess) open(a *app) (*tapeConn, error) {
 		}
 	}
 	var err error
-	if c.nc, c.js, err = stream.Open(config); err != nil {
+	if c.nc, c.js, err = stream.OpenContext(a.ctx, config); err != nil {
 		c.close()
 		return nil, err
 	}

@@ -93,13 +93,24 @@ func (cmd upCmd) Run(a *app) error {
 		DatabaseURL:    cmd.DatabaseURL.Reveal(),
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return a.unlessWanted(errors.Join(err, listener.Close()))
 	}
 	fmt.Fprintf(a.err, "data      %s\napi       http://%s\n", dir, listener.Addr())
 	if url := deck.NATSURL(); url != "" {
 		fmt.Fprintf(a.err, "nats      %s\n", url)
 	}
-	return errors.Join(deck.Run(a.ctx), deck.Close())
+	return errors.Join(a.unlessWanted(deck.Run(a.ctx)), deck.Close())
+}
+
+// unlessWanted is the error with which a service ends: none, but a message, if
+// it was asked to end and only that has cut it short.
+func (a *app) unlessWanted(err error) error {
+	how, wanted := daemon.Wanted(a.ctx, err)
+	if !wanted {
+		return err
+	}
+	fmt.Fprintf(a.err, "tapedeck: %s: %v\n", how, err)
+	return nil
 }
 
 // openStrategies opens the users' folder of strategies; nil if there is none.

@@ -6,10 +6,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+const (
+	// OrderlyTime is how long the parts are stopped one after the other: a drain
+	// takes less, unless a server does not answer.
+	OrderlyTime = 7 * time.Second
+	// DrainTime is how long all parts may take to stop, below the ten seconds
+	// that a supervisor grants: what is left then comes again to another process.
+	DrainTime = 9 * time.Second
+)
+
+// ErrLate says that parts had not ended within DrainTime of a stop.
+var ErrLate = errors.New("it had not ended in time; what it had in hand comes again")
 
 // A Part is one long-running piece of a program. Run blocks until ctx ends and
 // returns nil then; anything else is a failure of the whole program.
@@ -22,27 +36,30 @@ type Part struct {
 // after the other in the order given: those that take work in come first, so
 // that those behind them can still finish it. A part that returns nil before
 // it was asked to stops the program too: nothing of it may be missing without
-// a word.
+// a word. After OrderlyTime all parts are stopped at once, and after DrainTime
+// those that have not ended are left to the end of the process: ErrLate.
 func Run(ctx context.Context, parts ...Part) error {
 	type handle struct {
-		stop context.CancelFunc
-		done chan error
+		stop  context.CancelFunc
+		ended chan struct{} // closed when err is there
+		err   error
 	}
 	ended := make(chan struct{}, len(parts))
-	handles := make([]handle, len(parts))
+	handles := make([]*handle, len(parts))
 	for i, part := range parts {
 		own, stop := context.WithCancel(context.WithoutCancel(ctx))
 		defer stop()
-		handles[i] = handle{stop, make(chan error, 1)}
+		handles[i] = &handle{stop: stop, ended: make(chan struct{})}
 		go func() {
 			err := part.Run(own)
 			if err == nil && own.Err() == nil {
 				err = errors.New("it stopped by itself")
 			}
 			if err != nil {
-				err = fmt.Errorf("running %s: %w", part.Name, err)
+				err = &partError{part.Name, err}
 			}
-			handles[i].done <- err
+			handles[i].err = err
+			close(handles[i].ended)
 			ended <- struct{}{}
 		}()
 	}
@@ -52,12 +69,65 @@ func Run(ctx context.Context, parts ...Part) error {
 		case <-ended:
 		}
 	}
-	var errs []error
+	orderly, cancel := context.WithTimeout(context.WithoutCancel(ctx), OrderlyTime)
+	defer cancel()
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTime)
+	defer cancel()
 	for _, h := range handles {
 		h.stop()
-		errs = append(errs, <-h.done)
+		select {
+		case <-h.ended:
+		case <-orderly.Done():
+		}
+	}
+	var errs []error
+	for i, h := range handles {
+		select {
+		case <-h.ended:
+			errs = append(errs, h.err)
+		case <-drain.Done():
+			errs = append(errs, fmt.Errorf("stopping %s: %w", parts[i].Name, ErrLate))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// A partError is the failure of a part that ran.
+type partError struct {
+	name string
+	err  error
+}
+
+func (e *partError) Error() string { return fmt.Sprintf("running %s: %v", e.name, e.err) }
+func (e *partError) Unwrap() error { return e.err }
+
+// Wanted reports whether err is no failure but tells how a wanted stop went: it
+// came before Run had its parts, and what the program was doing has been given
+// up; or not all parts have ended (ErrLate). how says which, for a message.
+func Wanted(ctx context.Context, err error) (how string, ok bool) {
+	var failed *partError
+	switch {
+	case err == nil || ctx.Err() == nil || errors.As(err, &failed):
+		return "", false
+	case errors.Is(err, ErrLate):
+		return "stopped before all had ended", true
+	}
+	return "stopped before it had begun", true
+}
+
+// End logs how a program ends that ran until ctx did or err came, and returns
+// its exit code.
+func End(ctx context.Context, log *slog.Logger, name string, err error) (code int) {
+	how, wanted := Wanted(ctx, err)
+	switch {
+	case err == nil:
+		return 0
+	case wanted:
+		log.Warn(name+" "+how, "err", err)
+		return 0
+	}
+	log.Error(name+" stopped", "err", err)
+	return 1
 }
 
 // Signals returns a context that ends at SIGINT or SIGTERM. A second signal

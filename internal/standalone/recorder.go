@@ -15,7 +15,7 @@ import (
 // recorder is the recorder's process: recording, and, while it leads, the
 // reconciler and the answers to control requests.
 func (d *Deck) recorder(ctx context.Context) ([]daemon.Part, error) {
-	js, err := d.connect(stream.RoleRecorder)
+	js, err := d.connect(ctx, stream.RoleRecorder)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (d *Deck) open(ctx context.Context) (err error) {
 		if d.server, err = natsd.Start(natsd.Config{DataDir: d.cfg.DataDir, Listen: d.cfg.NATSListen, Logger: d.log}); err != nil {
 			return err
 		}
-		js, err := d.connect(stream.RoleProvisioner)
+		js, err := d.connect(ctx, stream.RoleProvisioner)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (d *Deck) openMarket(ctx context.Context) error {
 	ports := source.Embedded(d.cfg.DataDir, d.log)
 	var rates *stream.Bucket
 	if d.cfg.NATSURL != "" {
-		js, err := d.connect(stream.RoleAnalyzer)
+		js, err := d.connect(ctx, stream.RoleAnalyzer)
 		if err != nil {
 			return err
 		}
@@ -175,12 +175,12 @@ func (d *Deck) NATSURL() string {
 }
 
 // connect opens a role's own connection.
-func (d *Deck) connect(role stream.Role) (jetstream.JetStream, error) {
+func (d *Deck) connect(ctx context.Context, role stream.Role) (jetstream.JetStream, error) {
 	config := stream.ConnectConfig{URL: d.cfg.NATSURL, Role: role, Password: d.cfg.Passwords[role], Logger: d.log}
 	if d.server != nil {
 		config.InProcess, config.Password = d.server, d.server.Password(role)
 	}
-	nc, err := stream.Connect(config)
+	nc, err := stream.ConnectContext(ctx, config)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (d *Deck) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	analyzerParts, err := d.analyzer()
+	analyzerParts, err := d.analyzer(ctx)
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (d *Deck) Close() error {
 }
 
 func (d *Deck) api(ctx context.Context) (daemon.Part, error) {
-	js, err := d.connect(stream.RoleAPI)
+	js, err := d.connect(ctx, stream.RoleAPI)
 	if err != nil {
 		return daemon.Part{}, err
 	}
@@ -269,8 +269,8 @@ func (d *Deck) api(ctx context.Context) (daemon.Part, error) {
 	return daemon.Part{Name: "api", Run: func(ctx context.Context) error { return server.Run(ctx, d.cfg.Listener) }}, nil
 }
 
-func (d *Deck) analyzer() ([]daemon.Part, error) {
-	js, err := d.connect(stream.RoleAnalyzer)
+func (d *Deck) analyzer(ctx context.Context) ([]daemon.Part, error) {
+	js, err := d.connect(ctx, stream.RoleAnalyzer)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,18 +31,49 @@ type ConnectConfig struct {
 	Logger *slog.Logger
 }
 
-// Connect opens a connection that reconnects for ever. It keeps nothing back
-// while it is disconnected: a publish fails at once, and whoever made it
-// decides (TapeClient waits and tries again).
-func Connect(cfg ConnectConfig) (*nats.Conn, error) {
+// Connect is ConnectContext for those who need not be stopped meanwhile.
+func Connect(cfg ConnectConfig) (*nats.Conn, error) { return ConnectContext(context.Background(), cfg) }
+
+// ConnectContext opens a connection that reconnects for ever; if ctx ends
+// before it stands there is none. It keeps nothing back while it is
+// disconnected: a publish fails at once, and whoever made it decides
+// (TapeClient waits and tries again).
+func ConnectContext(ctx context.Context, cfg ConnectConfig) (*nats.Conn, error) {
+	type dialled struct {
+		nc  *nats.Conn
+		err error
+	}
+	done := make(chan dialled, 1)
+	go func() {
+		nc, err := connect(cfg)
+		done <- dialled{nc, err}
+	}()
+	select {
+	case d := <-done:
+		return d.nc, d.err
+	case <-ctx.Done():
+		go func() { // the dial cannot be called off: it ends within connectTimeout a server
+			if d := <-done; d.nc != nil {
+				d.nc.Close()
+			}
+		}()
+		return nil, fmt.Errorf("connecting to NATS as %s: %w", cfg.user(), ctx.Err())
+	}
+}
+
+func (cfg ConnectConfig) user() string {
+	if cfg.User != "" {
+		return cfg.User
+	}
+	return string(cfg.Role)
+}
+
+func connect(cfg ConnectConfig) (*nats.Conn, error) {
 	log := cfg.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	user := cfg.User
-	if user == "" {
-		user = string(cfg.Role)
-	}
+	user := cfg.user()
 	name := cfg.Name
 	if name == "" {
 		name = "tapedeck-" + user
@@ -69,9 +101,15 @@ func Connect(cfg ConnectConfig) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// Open is Connect with JetStream on the connection, which the caller closes.
+// Open is OpenContext for those who need not be stopped meanwhile.
 func Open(cfg ConnectConfig) (*nats.Conn, jetstream.JetStream, error) {
-	nc, err := Connect(cfg)
+	return OpenContext(context.Background(), cfg)
+}
+
+// OpenContext is ConnectContext with JetStream on the connection, which the
+// caller closes.
+func OpenContext(ctx context.Context, cfg ConnectConfig) (*nats.Conn, jetstream.JetStream, error) {
+	nc, err := ConnectContext(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
 	}

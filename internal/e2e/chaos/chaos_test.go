@@ -36,6 +36,7 @@ func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes long: left out under -short")
 	}
+	t.Parallel()
 	seed := *wantedSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano()) % 1_000_000

@@ -52,8 +52,9 @@ type deck struct {
 	client    *client.Client
 	base      string // of the api, straight
 	nats      []*streamtest.Proc
-	postgres  *postgrestest.Instance
-	owner     string // address of the database for the recorder, straight
+	postgres  *postgrestest.Instance // nil on SQLite
+	owner     string                 // address of the database for the recorder, straight
+	reader    string                 // and for the api
 	members   []*member
 	natsLinks map[string][]*link // by role, one to each node
 	pgLinks   map[string]*link   // by role
@@ -66,10 +67,11 @@ type deck struct {
 type setup struct {
 	nodes   int
 	shipped bool // with the waits as they are shipped
+	sqlite  bool // the database is a file
 }
 
-// newDeck starts everything and waits until it is ready.
-func newDeck(t *testing.T, s setup) *deck {
+// newServers starts the servers, and no program yet.
+func newServers(t *testing.T, s setup) *deck {
 	t.Helper()
 	d := &deck{
 		t: t, shipped: s.shipped, revived: map[string]int{},
@@ -78,23 +80,34 @@ func newDeck(t *testing.T, s setup) *deck {
 	dir := t.TempDir() // before keepLogs: what is made last goes first
 	keepLogs(t, d)
 	d.nats = streamtest.Cluster(t, dir, s.nodes)
-	d.postgres = postgrestest.Start(t, "", postgrestest.Options{TCP: true})
-	owner, reader := d.postgres.Users(t)
-	d.owner = owner
-	for _, role := range []string{"api", "analyzer", "recorder", "subscriber"} {
-		for _, node := range d.nats {
-			d.natsLinks[role] = append(d.natsLinks[role], newLink(t, strings.TrimPrefix(node.URL(), "nats://"), batchBytes))
-		}
+	if s.sqlite {
+		d.owner = "sqlite:" + filepath.Join(dir, "tapedeck.db")
+		d.reader = d.owner
+	} else {
+		d.postgres = postgrestest.Start(t, "", postgrestest.Options{TCP: true})
+		d.owner, d.reader = d.postgres.Users(t)
 	}
-	d.pgLinks["recorder"], d.pgLinks["api"] = newLink(t, hostOf(t, owner), batchBytes), newLink(t, hostOf(t, reader), batchBytes)
-
 	d.operate("provision", "--replicas", fmt.Sprint(s.nodes))
 	d.operate("subscriber", "add", subscriberName, "--from", "1")
 	if !s.shipped {
 		d.quicken()
 	}
-	processes.Command(t, 0, filepath.Join(binaries, "tapedeck"), nil, "migrate", "--database-url", owner)
+	processes.Command(t, 0, filepath.Join(binaries, "tapedeck"), nil, "migrate", "--database-url", d.owner)
+	return d
+}
 
+// newDeck starts everything and waits until it is ready.
+func newDeck(t *testing.T, s setup) *deck {
+	t.Helper()
+	d := newServers(t, s)
+	for _, role := range []string{"api", "analyzer", "recorder", "subscriber"} {
+		for _, node := range d.nats {
+			d.natsLinks[role] = append(d.natsLinks[role], newLink(t, strings.TrimPrefix(node.URL(), "nats://"), batchBytes))
+		}
+	}
+	if !s.sqlite {
+		d.pgLinks["recorder"], d.pgLinks["api"] = newLink(t, hostOf(t, d.owner), batchBytes), newLink(t, hostOf(t, d.reader), batchBytes)
+	}
 	address := processes.FreeAddress(t)
 	d.base, d.apiLink = "http://"+address, newLink(t, address, callBytes)
 	var err error
@@ -105,12 +118,17 @@ func newDeck(t *testing.T, s setup) *deck {
 	if !s.shipped {
 		reconcile = []string{"--reconcile-every", "1s"}
 	}
-	through := func(database, role string) string { return replaceHost(t, database, d.pgLinks[role].address()) }
-	d.start("recorder-1", "recorder", stream.RoleRecorder, through(owner, "recorder"), reconcile...)
-	d.start("recorder-2", "recorder", stream.RoleRecorder, through(owner, "recorder"), reconcile...)
+	through := func(database, role string) string {
+		if s.sqlite {
+			return database
+		}
+		return replaceHost(t, database, d.pgLinks[role].address())
+	}
+	d.start("recorder-1", "recorder", stream.RoleRecorder, through(d.owner, "recorder"), reconcile...)
+	d.start("recorder-2", "recorder", stream.RoleRecorder, through(d.owner, "recorder"), reconcile...)
 	d.start("analyzer-1", "analyzer", stream.RoleAnalyzer, "", "--market", "synthetic")
 	d.start("analyzer-2", "analyzer", stream.RoleAnalyzer, "", "--market", "synthetic")
-	d.start("api", "api", stream.RoleAPI, through(reader, "api"), "--http", address)
+	d.start("api", "api", stream.RoleAPI, through(d.reader, "api"), "--http", address)
 	d.ready()
 	return d
 }

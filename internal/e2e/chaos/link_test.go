@@ -30,6 +30,7 @@ type link struct {
 	counts   int64  // from how many bytes on a request may be cut
 
 	latency   atomic.Int64 // of each piece, in nanoseconds
+	left      atomic.Int64 // pieces from the server until the link falls silent by itself; 0: it does not
 	cutting   atomic.Int32 // what happens to the next request: cutNothing, cutRequest or cutAnswer
 	cuts      atomic.Int64 // how many have happened
 	mu        sync.Mutex   // guards all below
@@ -149,6 +150,9 @@ func (l *link) pass(w *wire, from, to net.Conn, request bool) {
 	buffer := make([]byte, linkBuffer)
 	for {
 		n, err := from.Read(buffer)
+		if n > 0 && !request && l.left.Load() > 0 && l.left.Add(-1) == 0 {
+			l.silent(true) // this piece is the first that does not pass
+		}
 		if n > 0 && !(l.wait(w) && l.deliver(w, to, buffer[:n], request)) {
 			return
 		}
