@@ -121,7 +121,7 @@ func (d *deck) tape() (*nats.Conn, *stream.TapeClient) {
 	if d.server != nil {
 		nc = d.server()
 	} else {
-		nc = d.embedded()
+		nc = d.embedded(stream.RoleAPI)
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -130,13 +130,13 @@ func (d *deck) tape() (*nats.Conn, *stream.TapeClient) {
 	return nc, stream.NewTape(js, nil)
 }
 
-func (d *deck) embedded() *nats.Conn {
+func (d *deck) embedded(role stream.Role) *nats.Conn {
 	d.t.Helper()
-	password, err := natsd.Password(d.data, stream.RoleAPI)
+	password, err := natsd.Password(d.data, role)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	nc, err := stream.Connect(stream.ConnectConfig{InProcess: natsd.Dial(d.data), Role: stream.RoleAPI, Password: password})
+	nc, err := stream.Connect(stream.ConnectConfig{InProcess: natsd.Dial(d.data), Role: role, Password: password})
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func TestExternalDiskFull(t *testing.T) {
 	}
 	d.submitAgain(l)
 	processes.Until(t, readyTime, "the api to be ready", func() error { return d.storing(http.StatusOK) })
-	d.allEnd(l)
+	d.allEnd(l, func() {})
 	d.compare(l)
 	d.oneOutcomeEach(l)
 	doctor(0, "it can write")

@@ -67,7 +67,7 @@ func TestDiskFull(t *testing.T) {
 	processes.Until(t, readyTime, "new jobs to end", func() error { return atLeast(len(l.jobsSoFar()), before+20) })
 	after.end()
 	d.submitAgain(l)
-	d.allEnd(l)
+	d.allEnd(l, func() {})
 	d.compare(l)
 	d.oneOutcomeEach(l)
 	d.noRefused()
@@ -99,7 +99,7 @@ func TestDatabaseFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.submitAgain(l)
-	d.allEnd(l)
+	d.allEnd(l, func() {})
 	d.compare(l)
 	d.oneOutcomeEach(l)
 	d.verify("--database-url", address)
