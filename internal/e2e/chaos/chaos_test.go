@@ -41,7 +41,9 @@ func TestChaos(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
-	t.Logf("seed %d: repeat its faults with -seed %d -nodes %d", seed, seed, *wantedNodes)
+	t.Logf("repeat its faults with -seed %d -nodes %d", seed, *wantedNodes)
+	v := &verdict{t: t, seed: seed}
+	defer v.print()
 	began := time.Now()
 	d := newDeck(t, setup{nodes: *wantedNodes, shipped: *wantedShipped})
 	t.Logf("ready after %v", time.Since(began).Round(10*time.Millisecond))
@@ -64,10 +66,12 @@ func TestChaos(t *testing.T) {
 	f := &foreign{js: js, ledger: l.ledger, published: map[string]int{}}
 	workers.Go(func() { f.run(loading, seed) })
 
+	v.ledger = l.ledger
 	s := &storm{
 		t: t, deck: d, rng: rand.New(rand.NewPCG(seed, 1)), struck: map[string]int{},
 		faults: wanted(t, faultsOf(d, js)), long: *wantedFaults >= manyFaults || *wantedTime > 0,
 	}
+	v.storm = s
 	began = time.Now()
 	s.rage(*wantedFaults, *wantedTime, l.backlog(js))
 	unload()
@@ -75,12 +79,15 @@ func TestChaos(t *testing.T) {
 	waitFor(t, d, &workers)
 
 	j := &judge{deck: d, ledger: l.ledger, watch: w, wrongs: map[string]int{}}
+	v.judge = j
 	jobs := j.ended()
 	settled := time.Since(stopped)
 	r := j.tape(nc)
+	v.outcomes = r.outcomes
 	j.followersDone(r, j.lastTold(r, jobs))
 	tickers := j.tables(r, jobs)
 	sum, seq := d.verified()
+	v.whole = true
 	poison := j.poisoned(r)
 	t.Logf("%d faults in %v, all jobs ended %v after the last, on %d processors, %s:%s",
 		s.total, raged.Round(time.Second), settled.Round(10*time.Millisecond), runtime.NumCPU(), runtime.Version(), s.report())

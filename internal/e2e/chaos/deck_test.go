@@ -55,6 +55,7 @@ type deck struct {
 	postgres  *postgrestest.Instance // nil on SQLite
 	owner     string                 // address of the database for the recorder, straight
 	reader    string                 // and for the api
+	data      string                 // directory of the embedded mode; empty: the roles are processes of their own
 	members   []*member
 	natsLinks map[string][]*link // by role, one to each node
 	pgLinks   map[string]*link   // by role
@@ -169,6 +170,10 @@ func (d *deck) straight() string {
 // nothing between it and the servers.
 func (d *deck) operate(args ...string) string {
 	d.t.Helper()
+	if d.data != "" {
+		out, _ := processes.Command(d.t, 0, filepath.Join(binaries, "tapedeck"), nil, append(args, "--data", d.data)...)
+		return out
+	}
 	env := []string{"TAPEDECK_NATS_URL=" + d.straight(), "TAPEDECK_NATS_PASSWORD=" + d.nats[0].Password(stream.RoleProvisioner)}
 	out, _ := processes.Command(d.t, 0, filepath.Join(binaries, "tapedeck"), env, args...)
 	return out

@@ -39,7 +39,15 @@ type judge struct {
 	ledger *ledger
 	watch  *watch
 	wrongs map[string]int
+	over   int // jobs that have ended
 }
+
+// The kinds of wrong that a verdict counts.
+const (
+	lost    = "LOST"
+	doubled = "doubled"
+	unlike  = "unlike the tape"
+)
 
 // wrong reports what is wrong, with so many examples of each kind.
 func (j *judge) wrong(kind, format string, args ...any) {
@@ -67,7 +75,8 @@ func (j *judge) ended() map[string]client.Job {
 			job, err := j.client.Job(ctx, one.id)
 			cancel()
 			if client.IsNotFound(err) {
-				j.t.Fatalf("LOST: job %s was accepted, and: %v", one.id, err)
+				j.wrongs[lost]++
+				j.t.Fatalf(lost+": job %s was accepted, and: %v", one.id, err)
 			}
 			if err != nil {
 				return err
@@ -76,6 +85,7 @@ func (j *judge) ended() map[string]client.Job {
 				return fmt.Errorf("job %s of %d tickers is %s, %d pending, as of %d", one.id, job.Total, job.Status, job.Pending, job.AsOfSeq)
 			}
 			jobs[one.id] = job
+			j.over++
 		}
 		return nil
 	})
@@ -117,7 +127,7 @@ func (j *judge) read(nc *nats.Conn) *record {
 		switch data := e.Data.(type) {
 		case *events.JobQueued:
 			if r.queued[data.JobID] != 0 {
-				j.wrong("doubled", "job %s is queued at %d and at %d", data.JobID, r.queued[data.JobID], e.Seq)
+				j.wrong(doubled, "job %s is queued at %d and at %d", data.JobID, r.queued[data.JobID], e.Seq)
 			}
 			r.queued[data.JobID] = e.Seq
 		case *events.JobCancelled:
@@ -165,10 +175,10 @@ func (j *judge) tape(nc *nats.Conn) *record {
 	})
 	for _, one := range j.ledger.jobs {
 		if r.queued[one.id] != one.seq {
-			j.wrong("LOST", "job %s was accepted at %d and stands at %d", one.id, one.seq, r.queued[one.id])
+			j.wrong(lost, "job %s was accepted at %d and stands at %d", one.id, one.seq, r.queued[one.id])
 		}
 		if n := r.completed[one.id]; n != 1 {
-			j.wrong("doubled", "the end of job %s is announced %d times", one.id, n)
+			j.wrong(doubled, "the end of job %s is announced %d times", one.id, n)
 		}
 	}
 	for id := range r.queued {
@@ -178,7 +188,7 @@ func (j *judge) tape(nc *nats.Conn) *record {
 	}
 	for key, places := range r.places {
 		if !j.single(places) {
-			j.wrong("doubled", "%s has outcomes at %v", key, places)
+			j.wrong(doubled, "%s has outcomes at %v", key, places)
 		}
 	}
 	return r
@@ -207,7 +217,7 @@ func (j *judge) tables(r *record, jobs map[string]client.Job) (tickers int) {
 		details := j.details(one.id)
 		tickers += len(one.tickers)
 		if len(details) != len(one.tickers) {
-			j.wrong("LOST", "job %s has %d tickers and %d details", one.id, len(one.tickers), len(details))
+			j.wrong(lost, "job %s has %d tickers and %d details", one.id, len(one.tickers), len(details))
 		}
 		for _, ticker := range one.tickers {
 			detail, places := details[ticker], r.places[one.id+"/"+ticker]
@@ -219,7 +229,7 @@ func (j *judge) tables(r *record, jobs map[string]client.Job) (tickers int) {
 				first = cancel
 			}
 			if detail.Seq != first || first == 0 {
-				j.wrong("unlike the tape", "%s of job %s is %s by %d; on the tape: %v, cancelled at %d",
+				j.wrong(unlike, "%s of job %s is %s by %d; on the tape: %v, cancelled at %d",
 					ticker, one.id, detail.Status, detail.Seq, places, cancel)
 			}
 		}
@@ -236,7 +246,7 @@ func (j *judge) details(id string) map[string]client.Detail {
 		return j.client.Details(ctx, id, query)
 	}, func(detail client.Detail) bool {
 		if _, twice := details[detail.Ticker]; twice {
-			j.wrong("doubled", "job %s has two details of %s", id, detail.Ticker)
+			j.wrong(doubled, "job %s has two details of %s", id, detail.Ticker)
 		}
 		details[detail.Ticker] = detail
 		return true
