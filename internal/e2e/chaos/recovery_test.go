@@ -119,7 +119,7 @@ func (d *deck) recordersRecover(t *testing.T) {
 // recoveriesOfAll is recoveries where all roles are one process.
 func (d *deck) recoveriesOfAll(t *testing.T) {
 	up := d.member("up")
-	id := d.middle(t, "KILL", 4000)
+	id := d.middle(t, "KILL", 2500)
 	killed := time.Now()
 	d.records(t, "embedded, killed and started again", firstCommit, func() {
 		up.Kill()

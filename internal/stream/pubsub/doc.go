@@ -26,6 +26,6 @@
 // way to meet the cancellation and would then be lost for an AckWait.
 //
 // Close asks for nothing more, makes one round trip to learn that nothing is
-// under way, gives everything held back at once (nak without a delay), lets
+// under way, gives everything held back at once (nak with the shortest delay), lets
 // the running handlers finish within a grace time, and then gives theirs back.
 package pubsub

@@ -357,3 +357,21 @@ func TestServerRestarts(t *testing.T) {
 		next(t, messages).Ack()
 	}
 }
+
+// TestGivenBackOutlivesRestart restarts the server after a Close, as the stop and
+// start of all roles in one process does: what was given back comes at once.
+func TestGivenBackOutlivesRestart(t *testing.T) {
+	s := streamtest.Server(t)
+	dispatch(t, s, "a", stream.LaneSmall, 8)
+	sub, messages := subscribe(t, s, pubsub.SubscriberConfig{Slots: 8})
+	next(t, messages).Ack()
+	next(t, messages) // the grace time does not suffice for this one
+	eventually(t, "all others are in hand", func() bool { return held(t, s) == 7 })
+	ok(t, sub.Close())
+	held(t, s) // a question after what was given back, so that the server has seen that
+	s.Restart()
+	_, messages = subscribe(t, s, pubsub.SubscriberConfig{Slots: 8})
+	for range 7 {
+		next(t, messages).Ack() // sooner than AckWait: patience is shorter
+	}
+}

@@ -76,10 +76,11 @@ var (
 	progressBytes = []byte("+WPI")
 )
 
+// nakBytes gives a message back, for another to have after a delay: a
+// millisecond at least, because a server forgets a nak without one when it
+// restarts, and then waits for the whole AckWait.
 func nakBytes(delay time.Duration) []byte {
-	if delay <= 0 {
-		return []byte("-NAK")
-	}
+	delay = max(delay, time.Millisecond)
 	return fmt.Appendf(nil, `-NAK {"delay": %d}`, delay.Nanoseconds())
 }
 
