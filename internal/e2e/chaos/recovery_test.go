@@ -17,9 +17,9 @@ import (
 const (
 	// drainTime is within what a program that is asked to end has ended.
 	drainTime = 10 * time.Second
-	// handedBack is within what another process has done what a drained analyzer
-	// had in hand: well below stream.AckWait, for which a killed one's work waits.
-	handedBack = 15 * time.Second
+	// handedBack is within what another process has done what a drained one had
+	// in hand: what was not handed back comes after stream.AckWait at the earliest.
+	handedBack = stream.AckWait - 5*time.Second
 	// firstCommit is within what a recorder that was killed and started again
 	// records: the rest of its predecessor's lease of 4 s and one wait of a
 	// standby (recorder.TestCoreTakesOverInTime: 4.32 s), and its start.
@@ -128,7 +128,7 @@ func (d *deck) recoveriesOfAll(t *testing.T) {
 	d.done(t, id, runAgain-time.Since(killed))
 	t.Logf("embedded: the last ticker in hand had its outcome %v after the kill", time.Since(killed).Round(10*time.Millisecond))
 
-	id = d.middle(t, "DRAIN", 4000)
+	id = d.middle(t, "DRAIN", 2500)
 	took := d.drained(up)
 	again := time.Now()
 	up.start()
