@@ -12,6 +12,7 @@
 //	go test ./internal/e2e/chaos -v -faults 1000 -nodes 3 -only leader -timeout 30m
 //	go test ./internal/e2e/chaos -v -for 1h -timeout 75m [-shipped]
 //	go test ./internal/e2e/chaos -v -run TestRecovery -recovery         times to recover, on both databases
+//	go test ./internal/e2e/chaos -v -run TestStopWhileStarting          asked to end at every stage of a start
 //	go test ./internal/e2e/chaos -v -run TestSoak -soak 1h -timeout 75m what grows
 //
 // The seed decides which faults come, in which order and for how long; what the
