@@ -97,6 +97,13 @@ var errUnavailable = fmt.Errorf("%w (simulated)", stream.ErrUnavailable)
 func try[T any](cl client, draw func() fate, do func() (T, error)) (T, error) {
 	c := cl.p.w.cur
 	w := cl.p.w
+	if b := w.sweep.next("stream"); b != nil {
+		if b.whole {
+			return call(c, b.fate, cl.patience, errUnavailable, do)
+		}
+		drawn := draw
+		draw = func() fate { draw = drawn; return b.fate }
+	}
 	until := w.now.Add(cl.patience)
 	wait := firstWait
 	for {

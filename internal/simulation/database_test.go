@@ -64,6 +64,9 @@ type writer struct {
 func ask[T any](p *process, do func() (T, error)) (T, error) {
 	w := p.w
 	f := w.fateOfStore()
+	if b := w.sweep.next("database"); b != nil {
+		f = b.ofStore()
+	}
 	if f == serialized {
 		w.stats.faults[f]++
 		w.note(p.name, "fault", uint64(f), faultNames[f])

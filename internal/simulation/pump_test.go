@@ -37,7 +37,8 @@ func (u *pump) ask() {
 			u.ask()
 		}
 	})
-	if !w.healed && w.rnd.chance(w.rates.readLost) {
+	broken := w.sweep.next("pull")
+	if broken.before() || !w.healed && w.rnd.chance(w.rates.readLost) {
 		return
 	}
 	var serve func()
@@ -70,6 +71,10 @@ func (u *pump) ask() {
 		})
 		u.free -= len(list)
 		for _, d := range list {
+			if broken != nil {
+				u.p.after(0, u.freed) // it never arrives, and comes again
+				continue
+			}
 			u.deliver(d)
 		}
 	}
@@ -118,7 +123,7 @@ func (u *pump) nak(d delivery, wait time.Duration) {
 func (u *pump) settle(d delivery, what string, do func()) {
 	w := u.p.w
 	w.note(u.p.name, what, d.seq, d.msg.Subject)
-	if !w.healed && w.rnd.chance(w.rates.ack) {
+	if broken := w.sweep.next("ack"); broken != nil || !w.healed && w.rnd.chance(w.rates.ack) {
 		w.stats.lostAcks++
 		return
 	}

@@ -130,7 +130,11 @@ func (r *recording) open(out recorder.Open) {
 	l := &tail{t: r.w.tape, last: out.From - 1}
 	r.tail = l
 	r.spawn(func(c *coroutine) {
-		created, err := call(c, r.w.fateOfRead(), attemptTimeout, errUnavailable, func() (time.Time, error) { return r.w.tape.created, nil })
+		f := r.w.fateOfRead()
+		if b := r.w.sweep.next("open"); b != nil {
+			f = b.fate
+		}
+		created, err := call(c, f, attemptTimeout, errUnavailable, func() (time.Time, error) { return r.w.tape.created, nil })
 		l.created = created
 		r.answer(recorder.Opened{Era: out.Era, Err: err})
 	})
@@ -143,6 +147,12 @@ func (r *recording) read(out recorder.ReadTape, l *tail) {
 		most := out.Max
 		if r.w.rnd.chance(0.3) {
 			most = r.w.rnd.between(1, out.Max)
+		}
+		broken := r.w.sweep.next("tail")
+		if broken.before() {
+			c.sleep(broken.wait())
+			r.answer(recorder.Arrived{Era: out.Era, Err: errUnavailable})
+			return
 		}
 		for {
 			if l.closed {
@@ -157,6 +167,10 @@ func (r *recording) read(out recorder.ReadTape, l *tail) {
 			r.skipped = r.skipped || l.skipped
 			if err != nil || len(batch) > 0 {
 				c.sleep(r.w.latency())
+				if broken != nil {
+					c.sleep(broken.wait())
+					batch, err = nil, errUnavailable
+				}
 				r.answer(recorder.Arrived{Era: out.Era, Messages: batch, Err: err})
 				return
 			}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 // mostSteps is far above the longest run.
@@ -29,6 +31,9 @@ type world struct {
 	healed                    bool
 	hopeless                  bool // the provider never has some tickers
 	deserted                  bool // no analyzer comes back: jobs end by their deadlines
+
+	sweep   *sweep                  // breaks one call; nil in the runs of seeds
+	answers func(stream.Item) error // of the provider, instead of chance; nil in the runs of seeds
 
 	tape      *tape
 	work      *work
