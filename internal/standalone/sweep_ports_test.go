@@ -46,6 +46,7 @@ type breaker struct {
 	n    int    // which of its calls, from 1
 	how  breakage
 	long bool // a hang lasts until the caller's deadline
+	help bool // the reconciler makes rounds; else nobody repairs what another lost
 
 	mu    sync.Mutex // guards the fields below
 	calls map[string]int

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,34 +61,41 @@ func TestSweep(t *testing.T) {
 			for i := range decks {
 				decks[i] = newSweepDeck(t, engine)
 			}
-			calm := &breaker{calls: map[string]int{}}
-			if err := decks[0].run(t.Context(), calm); err != nil {
-				t.Fatalf("with nothing broken: %v", err)
+			alone, helped := &breaker{calls: map[string]int{}}, &breaker{help: true, calls: map[string]int{}}
+			for _, calm := range []*breaker{alone, helped} {
+				if err := decks[0].run(t.Context(), calm); err != nil {
+					t.Fatalf("with nothing broken: %v", err)
+				}
 			}
-			sweep(t, decks, planSweep(t, calm.calls))
+			sweep(t, decks, planSweep(t, alone.calls, helped.calls))
 		})
 	}
 }
 
-// planSweep is what is broken, of the calls that a run has in which nothing is.
-func planSweep(t *testing.T, calls map[string]int) (plan []*breaker) {
-	var sites []string
-	total := 0
-	for site, n := range calls {
-		sites, total = append(sites, site), total+n
+// planSweep is what is broken, of the calls that runs have in which nothing is:
+// the reconciler's where it makes rounds, all others where it does not, as it
+// would repair what they lose.
+func planSweep(t *testing.T, alone, helped map[string]int) (plan []*breaker) {
+	calls, total := map[string]int{}, 0
+	for help, of := range map[bool]map[string]int{false: alone, true: helped} {
+		for site, n := range of {
+			if reconciles(site) == help {
+				calls[site], total = n, total+n
+			}
+		}
 	}
-	slices.Sort(sites)
+	sites := slices.Sorted(maps.Keys(calls))
 	for _, site := range sites {
 		for n := range calls[site] {
 			for how := fails; how < breakages; how++ {
-				plan = append(plan, &breaker{site: site, n: n + 1, how: how, calls: map[string]int{}})
+				plan = append(plan, &breaker{site: site, n: n + 1, how: how, help: reconciles(site), calls: map[string]int{}})
 			}
 		}
 	}
 	t.Logf("%d calls at %d places, %d ways to break one", total, len(sites), len(plan))
 	if *sweepAll {
 		for _, site := range sites {
-			plan = append(plan, &breaker{site: site, n: 1, how: hangs, long: true, calls: map[string]int{}})
+			plan = append(plan, &breaker{site: site, n: 1, how: hangs, long: true, help: reconciles(site), calls: map[string]int{}})
 		}
 		return slices.DeleteFunc(plan, func(b *breaker) bool { return !strings.Contains(b.String(), *sweepOnly) })
 	}
@@ -100,6 +108,11 @@ func planSweep(t *testing.T, calls map[string]int) (plan []*breaker) {
 		sample[i] = plan[i*len(plan)/most]
 	}
 	return sample
+}
+
+// reconciles reports whether a call is the reconciler's.
+func reconciles(site string) bool {
+	return strings.HasPrefix(site, "reconciler.") || site == "store.Unfinished" || site == "store.Outstanding"
 }
 
 // sweep plays the plan, on all decks side by side. A deck on which a run
@@ -204,7 +217,7 @@ func (d *sweepDeck) run(ctx context.Context, b *breaker) error {
 	if err != nil {
 		return err
 	}
-	u := sweepUser{d, api.Intake{Tape: tapePort{d.tapes[stream.RoleAPI], b, "api"}, Clock: time.Now, Log: slog.New(slog.DiscardHandler)}}
+	u := sweepUser{d, b.help, api.Intake{Tape: tapePort{d.tapes[stream.RoleAPI], b, "api"}, Clock: time.Now, Log: slog.New(slog.DiscardHandler)}}
 	err = u.live(ctx)
 	if err := errors.Join(err, stop()); err != nil {
 		return err
@@ -238,9 +251,13 @@ func (d *sweepDeck) start(b *breaker) (stop func() error, err error) {
 	record := recorder.New(recorder.Config{
 		Log: log, Store: storePort{d.writer, b}, Reading: reading, Tape: tapePort{d.tapes[stream.RoleRecorder], b, "recorder"}, Owner: "sweep",
 	})
+	interval := time.Hour // but the round at the start of its term, when there is no job
+	if b.help {
+		interval = 300 * time.Millisecond
+	}
 	reconcile := reconciler.New(reconciler.Config{
 		Log: log, Backlog: reading, Tape: tapePort{d.tapes[stream.RoleRecorder], b, "reconciler"}, Work: workPort{d.works[stream.RoleRecorder], b, "reconciler"},
-		Interval: 300 * time.Millisecond, Now: func() time.Time { return time.Now().Add(3 * time.Second) }, // no job is too young for it
+		Interval: interval, Now: func() time.Time { return time.Now().Add(3 * time.Second) }, // no job is too young for it
 	})
 	lead := func(ctx context.Context) error { return record.WhileLeading(ctx, reconcile.Run) }
 	ctx, cancel := context.WithCancel(context.Background())
@@ -261,6 +278,7 @@ func (d *sweepDeck) start(b *breaker) (stop func() error, err error) {
 // A sweepUser submits jobs, cancels one, and asks again what has no answer.
 type sweepUser struct {
 	d      *sweepDeck
+	helped bool // somebody looks after deadlines
 	intake api.Intake
 }
 
@@ -273,12 +291,16 @@ func (u sweepUser) live(ctx context.Context) error {
 	first := sweepJob(run+"-first", later, "GOOD.NS", "LATER.NS", "NONE.NS")
 	cancelled := sweepJob(run+"-cancelled", later, "A.NS", "B.NS", "C.NS")
 	expired := sweepJob(run+"-expired", time.Now().Add(-time.Minute), "A.NS", "B.NS")
-	for _, job := range []*events.JobQueued{first, cancelled, expired} {
+	jobs := []*events.JobQueued{first, cancelled}
+	if u.helped {
+		jobs = append(jobs, expired)
+	}
+	for _, job := range jobs {
 		if err := u.submit(ctx, job); err != nil {
 			return err
 		}
 	}
-	if err := u.insist(ctx, func() error { _, err := u.intake.Cancel(ctx, cancelled.JobID, "enough"); return err }); err != nil {
+	if err := u.cancel(ctx, cancelled); err != nil {
 		return err
 	}
 	if err := u.submit(ctx, first); err != nil { // once more: it is there
@@ -292,11 +314,15 @@ func (u sweepUser) live(ctx context.Context) error {
 	if err := u.submit(ctx, retry); err != nil {
 		return err
 	}
-	return errors.Join(
-		u.ends(ctx, retry, store.Progress{Status: events.StatusFailed, Failed: 1}),
-		u.ends(ctx, expired, store.Progress{Status: events.StatusFailed, Failed: 2}),
-		u.ends(ctx, cancelled, store.Progress{}), // as it may: the cancel comes before, in or after its outcomes
-	)
+	if err := u.ends(ctx, retry, store.Progress{Status: events.StatusFailed, Failed: 1}); err != nil {
+		return err
+	}
+	if u.helped {
+		if err := u.ends(ctx, expired, store.Progress{Status: events.StatusFailed, Failed: 2}); err != nil {
+			return err
+		}
+	}
+	return u.ends(ctx, cancelled, store.Progress{}) // as it may: the cancel comes before, in or after its outcomes
 }
 
 func sweepJob(key string, deadline time.Time, tickers ...string) *events.JobQueued {
@@ -310,7 +336,27 @@ func sweepJob(key string, deadline time.Time, tickers ...string) *events.JobQueu
 }
 
 func (u sweepUser) submit(ctx context.Context, job *events.JobQueued) error {
-	return u.insist(ctx, func() error { _, err := u.intake.Submit(ctx, job, true); return err })
+	var accepted api.Accepted
+	err := u.insist(ctx, func() (err error) { accepted, err = u.intake.Submit(ctx, job, true); return err })
+	return errors.Join(err, u.stands(ctx, accepted.Seq, job))
+}
+
+func (u sweepUser) cancel(ctx context.Context, job *events.JobQueued) error {
+	var seq uint64
+	err := u.insist(ctx, func() (err error) { seq, err = u.intake.Cancel(ctx, job.JobID, "enough"); return err })
+	return errors.Join(err, u.stands(ctx, seq, &events.JobCancelled{JobID: job.JobID}))
+}
+
+// stands: what was accepted is on the tape, where the answer says.
+func (u sweepUser) stands(ctx context.Context, seq uint64, data events.Data) error {
+	msg, err := u.d.tapes[stream.RoleRecorder].At(ctx, seq)
+	if err != nil {
+		return fmt.Errorf("accepted with sequence %d, which is not on the tape: %w", seq, err)
+	}
+	if msg.Subject != data.NATSSubject() {
+		return fmt.Errorf("accepted with sequence %d, which is %s", seq, msg.Subject)
+	}
+	return nil
 }
 
 // insist asks until it is answered.
