@@ -12,4 +12,9 @@
 //	go test ./internal/simulation -seed 4711
 //
 // plays one and prints its trace; -seeds N -first K plays N from K on.
+//
+// Beside the seeds a sweep takes small jobs, counts their calls, and breaks each
+// of them once, in every way that it can go wrong and in a run of its own
+// (TestSweep). Package standalone has the same with the programs that run in a
+// process, a real server and real databases.
 package simulation

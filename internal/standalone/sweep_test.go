@@ -374,7 +374,10 @@ func (u sweepUser) ends(ctx context.Context, job *events.JobQueued, want store.P
 	var p store.Progress
 	for every := time.NewTicker(10 * time.Millisecond); ; {
 		view, _, err := u.d.reading.Job(ctx, job.JobID)
-		if p = view.Progress; err == nil && p.Status.Ended() && p.AnnouncedSeq > 0 {
+		if err == nil {
+			p = view.Progress
+		}
+		if p.Status.Ended() && p.AnnouncedSeq > 0 {
 			break
 		}
 		select {
