@@ -111,7 +111,7 @@ func newSweep(sc scenario, s *sweep) (*world, error) {
 	w.recorders = []*process{newRecorder(w, "recorder-0").process, newRecorder(w, "recorder-1").process}
 	w.analyzers = []*process{newAnalyzer(w, "analyzer-0").process}
 	w.processes = slices.Concat(w.users.apis, w.recorders, w.analyzers)
-	for i, p := range slices.Concat(w.users.apis, w.recorders) {
+	for i, p := range slices.Concat(w.users.apis, w.recorders[:1]) {
 		w.after(time.Duration(i)*time.Millisecond, p.begin)
 	}
 	w.users.open++ // what the scenario still has to say
@@ -134,7 +134,8 @@ func (w *world) smallJob() {
 		}
 		return nil
 	}
-	w.after(2*time.Millisecond, w.analyzers[0].begin)
+	w.after(3*time.Millisecond, w.recorders[1].begin)
+	w.after(4*time.Millisecond, w.analyzers[0].begin)
 	u := w.users
 	first, second := u.keyed("first", 3), u.keyed("second", 3)
 	repeated, other := *first, *first
@@ -156,11 +157,12 @@ func (w *world) smallJob() {
 
 // neglectedJobs: the work queue is gone and no dispatcher there when two jobs
 // come, so that the reconciler makes the one and dispatches the other, whose
-// fellow fails by its deadline.
+// fellow fails by its deadline. No recorder stands by: most of the calls of
+// half a minute would be its.
 func (w *world) neglectedJobs() {
 	w.answers = func(stream.Item) error { return nil }
 	w.work.gone = true
-	w.after(50*time.Second, w.analyzers[0].begin)
+	w.after(33*time.Second, w.analyzers[0].begin)
 	u := w.users
 	kept, expired := u.keyed("kept", 3), u.keyed("expired", 3)
 	expired.job.Deadline = began.Add(20 * time.Second)
