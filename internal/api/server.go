@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/valyala/fasthttp"
 
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/api/ui"
@@ -141,7 +139,7 @@ func New(config Config) *Server {
 	s.app = s.newApp()
 	config.Metrics.MustRegister(standing{s})
 	s.routes()
-	s.app.Server().Handler = knownMethods(s.app.Server().Handler)
+	s.app.Server().Handler = strictly(s.app.Server().Handler)
 	return s
 }
 
@@ -159,25 +157,6 @@ func (s *Server) newApp() *fiber.App {
 		ErrorHandler:                 s.sendError,
 		DisableStartupMessage:        true,
 	})
-}
-
-// knownMethods answers unknown methods, which Fiber answers in plain text
-// before any middleware.
-func knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
-	return func(ctx *fasthttp.RequestCtx) {
-		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
-			next(ctx)
-			return
-		}
-		p := fromStatus(fasthttp.StatusNotImplemented)
-		body, err := encodeJSON(p)
-		if err != nil {
-			body = nil // texts and numbers always encode
-		}
-		ctx.SetStatusCode(p.Status)
-		ctx.SetContentType("application/problem+json")
-		ctx.SetBody(body)
-	}
 }
 
 // Run serves on listener until ctx ends, then ends the streams and lets open
