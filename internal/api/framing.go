@@ -2,6 +2,9 @@ package api
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 
@@ -16,20 +19,68 @@ import (
 // methods, which Fiber answers in plain text before any middleware.
 func strictly(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
+		status := 0
 		switch {
-		case ambiguous(&ctx.Request):
-			ctx.SetConnectionClose()
-			answerBare(ctx, http.StatusBadRequest)
+		case string(ctx.Request.Header.Protocol()) == tooLong:
+			status = http.StatusRequestEntityTooLarge
+		case ambiguous(&ctx.Request.Header, ctx.URI().Host()):
+			status = http.StatusBadRequest
+		case compressed(&ctx.Request.Header):
+			status = http.StatusUnsupportedMediaType
 		case !slices.Contains(fiber.DefaultMethods, string(ctx.Method())):
-			answerBare(ctx, http.StatusNotImplemented)
+			status = http.StatusNotImplemented
 		default:
-			next(ctx)
+			status = takeBody(ctx)
 		}
+		if status == 0 {
+			next(ctx)
+			return
+		}
+		refuseBare(ctx, status)
 	}
 }
 
-// answerBare sends the problem of a status outside of Fiber.
-func answerBare(ctx *fasthttp.RequestCtx, status int) {
+// tooLong stands in place of the version of a request that announced a body
+// longer than bodyLimit. No client can send it.
+const tooLong = "too long"
+
+// announced looks at a head before anything is read or kept for its body: one
+// that is too long is none, and the request is answered so.
+func announced(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if h.ContentLength() > bodyLimit {
+		h.SetContentLength(0)
+		h.Del(fiber.HeaderExpect)
+		h.SetProtocol(tooLong)
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// takeBody reads a request's body, which takes memory as it comes and not as
+// it was announced. It returns the status of a refusal, or 0.
+func takeBody(ctx *fasthttp.RequestCtx) (refused int) {
+	stream := ctx.RequestBodyStream()
+	if stream == nil {
+		return 0
+	}
+	length := ctx.Request.Header.ContentLength() // -1: in chunks
+	body, err := io.ReadAll(io.LimitReader(stream, bodyLimit+1))
+	var timeout net.Error
+	switch {
+	case len(body) > bodyLimit:
+		return http.StatusRequestEntityTooLarge
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return http.StatusRequestTimeout
+	case err != nil, length >= 0 && len(body) != length: // the client broke off
+		return http.StatusBadRequest
+	}
+	ctx.Request.SetBodyRaw(body)
+	return 0
+}
+
+// refuseBare sends the problem of a status outside of Fiber, and closes the
+// connection: what follows on it may be what is left of this request.
+func refuseBare(ctx *fasthttp.RequestCtx, status int) {
+	ctx.SetConnectionClose()
 	p := fromStatus(status)
 	body, err := encodeJSON(p)
 	if err != nil {
@@ -44,8 +95,7 @@ func answerBare(ctx *fasthttp.RequestCtx, status int) {
 // version that is not ours; folded fields and fields that do not end in CRLF;
 // a length beside an encoding; a body where there is no use for one; a target
 // for a proxy, or for another host than the one in Host.
-func ambiguous(r *fasthttp.Request) bool {
-	h := &r.Header
+func ambiguous(h *fasthttp.RequestHeader, host []byte) bool {
 	if version := string(h.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
 		return true
 	}
@@ -65,7 +115,7 @@ func ambiguous(r *fasthttp.Request) bool {
 	if holds(raw, "transfer-encoding") && holds(raw, "content-length") {
 		return true
 	}
-	if (h.IsGet() || h.IsHead()) && len(r.Body()) > 0 {
+	if length := h.ContentLength(); (h.IsGet() || h.IsHead()) && (length > 0 || length == -1) {
 		return true
 	}
 	target := h.RequestURI()
@@ -73,7 +123,13 @@ func ambiguous(r *fasthttp.Request) bool {
 		return false
 	}
 	absolute := bytes.HasPrefix(target, []byte("http://")) || bytes.HasPrefix(target, []byte("https://"))
-	return !absolute || !bytes.EqualFold(r.URI().Host(), h.Host())
+	return !absolute || !bytes.EqualFold(host, h.Host())
+}
+
+// compressed reports whether a body would have to be unpacked, for which Fiber
+// knows no limit: a thousandth of what it would take of memory is enough to send.
+func compressed(h *fasthttp.RequestHeader) bool {
+	return holds(h.RawHeaders(), "content-encoding")
 }
 
 // holds reports whether a header has a field of a name, in small letters.

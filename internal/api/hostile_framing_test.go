@@ -66,7 +66,6 @@ func framings(host string) []hostile {
 		{"chunk past 64 bits", chunked + "10000000000000000\r\n\r\nSMUGGLED", "400 413"},
 		{"chunk 0x0", chunked + "0x0\r\n\r\nSMUGGLED", "400"},
 		{"chunk without its end", chunked + "1\r\nXX\r\n0\r\n\r\nSMUGGLED", "400"},
-		{"chunk past the limit", chunked + "100001\r\nSMUGGLED", "400 413"},
 		{"trailer with a length", chunked + "0\r\nContent-Length: 500\r\n\r\nSMUGGLED", "400"},
 		// Header fields that are none.
 		{"space before the colon", head + "Content-Length : 21\r\n\r\n" + job + "SMUGGLED", "400"},

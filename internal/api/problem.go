@@ -123,6 +123,8 @@ func fromStatus(status int) *Problem {
 		return problem(status, "too_large", fmt.Sprintf("the body is longer than %d bytes", bodyLimit))
 	case http.StatusRequestHeaderFieldsTooLarge:
 		return problem(status, "headers_too_large", fmt.Sprintf("request line and headers are longer than %d bytes", readBuffer))
+	case http.StatusUnsupportedMediaType:
+		return problem(status, "unsupported_media_type", "the body must be application/json, without Content-Encoding")
 	case http.StatusRequestTimeout:
 		return problem(status, "timeout", "the request did not arrive in time")
 	case http.StatusNotImplemented:

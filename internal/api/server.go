@@ -140,6 +140,7 @@ func New(config Config) *Server {
 	config.Metrics.MustRegister(standing{s})
 	s.routes()
 	s.app.Server().Handler = strictly(s.app.Server().Handler)
+	s.app.Server().HeaderReceived = announced
 	return s
 }
 
@@ -147,6 +148,7 @@ func (s *Server) newApp() *fiber.App {
 	return fiber.New(fiber.Config{
 		Immutable:                    true, // fasthttp reuses its buffers
 		BodyLimit:                    bodyLimit,
+		StreamRequestBody:            true, // else memory for a body is taken when it is announced
 		Concurrency:                  s.limits.Concurrency,
 		ReadBufferSize:               readBuffer,
 		ReadTimeout:                  readTimeout,
