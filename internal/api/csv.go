@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -28,11 +29,17 @@ func wantsCSV(c *fiber.Ctx) (bool, error) {
 	return c.Accepts(fiber.MIMEApplicationJSON, "text/csv") == "text/csv", nil
 }
 
-// sendCSV sends a table as a file (RFC 4180, names in the first row).
+// sendCSV sends a table as a file (RFC 4180, names in the first row). No cell
+// is a formula to who opens it in a spreadsheet.
 func sendCSV(c *fiber.Ctx, name string, head []string, rows [][]string) error {
 	var text bytes.Buffer
 	w := csv.NewWriter(&text)
 	w.UseCRLF = true
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = inert(cell)
+		}
+	}
 	if err := w.WriteAll(append([][]string{head}, rows...)); err != nil {
 		return fmt.Errorf("writing CSV: %w", err)
 	}
@@ -41,6 +48,23 @@ func sendCSV(c *fiber.Ctx, name string, head []string, rows [][]string) error {
 	c.Set(fiber.HeaderCacheControl, "no-cache")
 	c.Status(http.StatusOK)
 	return c.Send(text.Bytes())
+}
+
+// inert puts a ' before what a spreadsheet would take for a formula, also in
+// full width; numbers stay what they are. Texts of providers reach a table.
+func inert(cell string) string {
+	if !strings.ContainsAny(firstOf(cell), "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20") {
+		return cell
+	}
+	if _, err := strconv.ParseFloat(cell, 64); err == nil {
+		return cell
+	}
+	return "'" + cell
+}
+
+func firstOf(text string) string {
+	_, size := utf8.DecodeRuneInString(text)
+	return text[:size]
 }
 
 // fileName keeps what is harmless in a header and in a file system.

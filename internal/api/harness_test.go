@@ -44,8 +44,14 @@ func newRig(t *testing.T, change ...func(*api.Config)) *rig {
 // newRigOn is newRig on a NATS server of the test's own making.
 func newRigOn(t *testing.T, server *streamtest.Embedded, change ...func(*api.Config)) *rig {
 	t.Helper()
+	return newRigIn(t, server, openDatabase(t), change...)
+}
+
+// newRigIn is newRigOn with a database of the test's own making.
+func newRigIn(t *testing.T, server *streamtest.Embedded, database store.Recording, change ...func(*api.Config)) *rig {
+	t.Helper()
 	r := &rig{t: t, nats: server, tape: server.Tape(streamtest.Admin), api: server.Tape(stream.RoleAPI), projection: recorder.NewProjection()}
-	r.writer = openDatabase(t)
+	r.writer = database
 	lease, err := r.writer.Acquire(t.Context(), "test", time.Hour)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -22,11 +24,15 @@ import (
 // stands in every ETag, so that a new program does not confirm an old text.
 const representation = "1"
 
-// begin checks the names of the query's parameters and waits for min_seq.
+// begin checks the names of the query's parameters, and that their values are
+// text that any database takes, and waits for min_seq.
 func (s *Server) begin(c *fiber.Ctx, names ...string) error {
-	for key := range c.Context().QueryArgs().All() {
+	for key, value := range c.Context().QueryArgs().All() {
 		if name := string(key); name != "min_seq" && !slices.Contains(names, name) {
 			return badQuery("query."+capped(name), "is not a parameter of this route", "")
+		}
+		if !utf8.Valid(value) || bytes.IndexByte(value, 0) >= 0 {
+			return badQuery("query."+string(key), "must be text in UTF-8 without NUL", "")
 		}
 	}
 	text := c.Query("min_seq")
