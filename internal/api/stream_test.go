@@ -286,7 +286,8 @@ func TestStreamLimits(t *testing.T) {
 	total.call(http.MethodHead, "/api/v1/events", "").want(http.StatusServiceUnavailable)
 }
 
-// TestSlowReader: a client that does not read is ended, and holds nobody up.
+// TestSlowReader: clients that do not read are ended, with what they ran on,
+// and hold nobody up.
 func TestSlowReader(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills the kernel's buffers and waits for the write timeout")
@@ -312,26 +313,27 @@ func TestSlowReader(t *testing.T) {
 		}
 	}
 	r.record()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
+	const slow = 12
+	for range slow {
+		conn := r.dial("")
+		if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET /api/v1/jobs/"+id+"/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	defer conn.Close()
-	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(conn, "GET /api/v1/jobs/"+id+"/events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	r.eventually("the stream to open", func() bool { return strings.Contains(string(r.get("/metrics").Body), "tapedeck_sse_streams 1\n") })
+	r.eventually("the streams to open", func() bool {
+		return strings.Contains(string(r.get("/metrics").Body), fmt.Sprintf("tapedeck_sse_streams %d\n", slow))
+	})
 	other := r.follow("/api/v1/jobs/" + id + "/events")
 	for range 9000 {
 		if e, more := other.next(); !more {
 			t.Fatalf("ended at %v", e)
 		}
 	}
-	r.eventually("the slow reader to be ended, and only that", func() bool {
-		return strings.Contains(string(r.get("/metrics").Body), "tapedeck_sse_streams 1\n")
+	r.eventually("the slow readers to be ended, and only those", func() bool {
+		return strings.Contains(string(r.get("/metrics").Body), "tapedeck_sse_streams 1\n") && waitingIn("api.(*eventWriter).write") == 0
 	})
 }
 
