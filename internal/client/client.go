@@ -216,6 +216,7 @@ func refusal(response *http.Response) error {
 	if err != nil || json.Unmarshal(text, p) != nil {
 		p.Detail = fmt.Sprintf("%.200q", text) // not a problem document: say what came
 	}
+	p.Status = response.StatusCode // a proxy's may be wrapped around another's text
 	return p
 }
 

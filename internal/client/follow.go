@@ -90,7 +90,9 @@ func (c *Client) follow(ctx context.Context, jobID string, last *string, handle 
 func (e *Event) take(field, value string) {
 	switch field {
 	case "id":
-		e.ID = value
+		if !strings.ContainsFunc(value, isControl) { // or no request could go on from it
+			e.ID = value
+		}
 	case "event":
 		e.Name = value
 	case "data":
@@ -100,3 +102,6 @@ func (e *Event) take(field, value string) {
 		e.Data = append(e.Data, value...)
 	}
 }
+
+// isControl reports whether a header cannot hold a character.
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
