@@ -163,8 +163,10 @@ func analysisParams(item stream.Item) analysis.Params {
 	}
 }
 
+// fail stores why a ticker has no result. An item with names that no event can
+// bear is dropped: it would come again for ever.
 func (h *Handler) fail(ctx context.Context, d delivery, action Action) error {
-	return h.Store(ctx, events.New(h.source, h.Now(), &events.TickerFailed{
+	err := h.Store(ctx, events.New(h.source, h.Now(), &events.TickerFailed{
 		JobID:       d.item.JobID,
 		Ticker:      d.item.Ticker,
 		Kind:        d.item.Kind,
@@ -175,6 +177,11 @@ func (h *Handler) fail(ctx context.Context, d delivery, action Action) error {
 		CompletedAt: h.Now().UTC(),
 		Analyzer:    h.Name,
 	}))
+	if errors.Is(err, events.ErrMalformed) || errors.Is(err, events.ErrTooLarge) {
+		h.Log.Error("a work item whose outcome no event can tell, dropped", "job_id", d.item.JobID, "ticker", d.item.Ticker, "err", err)
+		return nil
+	}
+	return err
 }
 
 // asQueued is the body of a recorded JobQueued.
