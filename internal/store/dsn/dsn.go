@@ -57,6 +57,9 @@ func Parse(address string) (Address, error) {
 		if err != nil {
 			return Address{}, fmt.Errorf("%w (what follows postgres:// is malformed; special characters of a password are written %%XX)", ErrURL)
 		}
+		if strings.Contains(address, "#") { // it would be shown, and may be half of a password
+			return Address{}, fmt.Errorf("%w (a # in what follows postgres:// is written %%23)", ErrURL)
+		}
 		if u.Host == "" && u.Query().Get("host") == "" {
 			return Address{}, fmt.Errorf("%w (postgres:// without a host)", ErrURL)
 		}
