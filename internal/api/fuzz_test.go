@@ -221,7 +221,7 @@ func wantAnswer(t *testing.T, c *fasthttp.RequestCtx, method string) {
 	if method == http.MethodGet && strings.Contains(kind, "json") && len(body) > 0 && (!json.Valid(body) || !utf8.Valid(body)) {
 		t.Fatalf("%q: %s that is none: %.300q", c.Request.RequestURI(), kind, body)
 	}
-	if status >= 400 && kind != "application/problem+json" && !predecessorRoute(string(c.Path())) && string(c.Path()) != "/readyz" {
+	if status >= 400 && kind != "application/problem+json" && !predecessorRoute(string(c.URI().PathOriginal())) && string(c.Path()) != "/readyz" {
 		t.Fatalf("%q: status %d as %s", c.Request.RequestURI(), status, kind)
 	}
 	for name, value := range c.Response.Header.All() {
