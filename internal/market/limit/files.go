@@ -60,7 +60,9 @@ func (f *Files) load(provider string) (Account, error) {
 		return Account{}, fmt.Errorf("reading the rate of %s: %w", provider, err)
 	}
 	var a Account
-	if json.Unmarshal(text, &a) != nil {
+	// What is longer than an account, of whoever, leaves its end behind each one
+	// that is written over it.
+	if json.NewDecoder(bytes.NewReader(text)).Decode(&a) != nil {
 		return Account{}, nil // a machine that lost power wrote it: as after a first start
 	}
 	return a, nil
