@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tapedeck/tapedeck/internal/store"
@@ -88,14 +89,20 @@ func (a Address) String() string {
 		return Postgres + "://..."
 	}
 	query := u.Query()
-	for _, secret := range []string{"password", "sslpassword"} {
-		if query.Has(secret) {
-			query.Set(secret, "xxxxx")
+	for name := range query {
+		switch {
+		case name == "password" || name == "sslpassword":
+			query.Set(name, "xxxxx")
+		case !slices.Contains(shown, name): // a ? in a name puts the password behind it here
+			query.Del(name)
 		}
 	}
 	u.RawQuery = query.Encode()
 	return u.Redacted()
 }
+
+// shown are the parameters that the text of an address holds. A constant table.
+var shown = []string{"application_name", "connect_timeout", "dbname", "host", "port", "sslmode", "sslrootcert", "target_session_attrs", "user"}
 
 // OpenReader opens a database to read. It need not be there yet (see
 // store.Reading). ErrURL if the address is not understood; no error and no log
