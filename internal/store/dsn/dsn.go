@@ -58,8 +58,9 @@ func Parse(address string) (Address, error) {
 		if err != nil {
 			return Address{}, fmt.Errorf("%w (what follows postgres:// is malformed; special characters of a password are written %%XX)", ErrURL)
 		}
-		if strings.Contains(address, "#") { // it would be shown, and may be half of a password
-			return Address{}, fmt.Errorf("%w (a # in what follows postgres:// is written %%23)", ErrURL)
+		if strings.Contains(address, "#") || strings.Contains(u.EscapedPath()+u.RawQuery, "@") {
+			// A password or a name was cut there, and half of it would be shown as host and path.
+			return Address{}, fmt.Errorf("%w (in what follows postgres:// a # is written %%23; in names, passwords and parameters / is %%2F, ? is %%3F and @ is %%40)", ErrURL)
 		}
 		if u.Host == "" && u.Query().Get("host") == "" {
 			return Address{}, fmt.Errorf("%w (postgres:// without a host)", ErrURL)
