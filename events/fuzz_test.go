@@ -53,6 +53,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("written again it cannot be read: %v", err)
 		}
+		if queued, ok := event.Data.(*events.JobQueued); ok && queued.Strategy == nil {
+			queued.Strategy = []byte("null") // as it is written: no strategy either way
+		}
 		if diff := cmp.Diff(event, again); diff != "" {
 			t.Fatalf("written again it differs:\n%s", diff)
 		}
