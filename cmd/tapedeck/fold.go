@@ -45,6 +45,7 @@ func (f foldAccess) openOffline(a *app, c *tapeConn) (*offline, error) {
 	return &offline{
 		Offline: recorder.Offline{
 			Log: a.log, Store: database, Tape: recorder.OnStream(stream.NewTape(c.js, a.log)), Owner: "tapedeck-" + uuid.NewString(),
+			Rows: database.Reading(),
 		},
 		database: database,
 		conn:     c,

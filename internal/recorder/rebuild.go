@@ -57,14 +57,16 @@ type live interface {
 // reading go on, then puts them in the place of the old ones. Readers never go
 // back: recording pauses, the new tables are brought to exactly the live
 // sequence, and then they are swapped. If ctx ends before, nothing has changed.
-// ErrStandby, ErrMissing, or why the tape or the database failed.
+// ErrStandby, ErrRebuilding, ErrMissing, or why the tape or the database failed.
 func (r *Recorder) Rebuild(ctx context.Context, req RebuildRequest, tell func(FoldProgress)) (RebuildResult, error) {
 	if r.Status().Role != RoleLeading {
 		return RebuildResult{}, fmt.Errorf("rebuilding: %w", ErrStandby)
 	}
-	r.rebuilding.Lock()
+	if !r.rebuilding.TryLock() {
+		return RebuildResult{}, fmt.Errorf("rebuilding: %w", ErrRebuilding)
+	}
 	defer r.rebuilding.Unlock()
-	return rebuilder{r.log, r.cfg.Store, r.cfg.Tape, pausable{r}, tell}.run(ctx, req)
+	return rebuilder{r.log, r.cfg.Store, r.cfg.Tape, r.cfg.Reading, pausable{r}, tell}.run(ctx, req)
 }
 
 // pausable is a running recorder as the rebuild sees it.
@@ -104,6 +106,7 @@ type rebuilder struct {
 	log    *slog.Logger
 	tables store.Rebuilder
 	tape   Tape
+	rows   store.Remainder // may be nil: a refusal counts no jobs then
 	live   live
 	tell   func(FoldProgress) // may be nil
 }
@@ -119,7 +122,7 @@ func (b rebuilder) run(ctx context.Context, req RebuildRequest) (RebuildResult, 
 
 func (b rebuilder) rebuild(ctx context.Context, req RebuildRequest) (RebuildResult, error) {
 	began := time.Now()
-	state, err := wholeTape(ctx, b.tape, b.live.position(), req.AcceptMissing)
+	state, err := wholeTape(ctx, b.tape, b.rows, b.live.position(), req.AcceptMissing)
 	if err != nil {
 		return RebuildResult{}, err
 	}
@@ -145,7 +148,7 @@ func (b rebuilder) rebuild(ctx context.Context, req RebuildRequest) (RebuildResu
 }
 
 // wholeTape looks whether the tape holds what the tables were recorded from.
-func wholeTape(ctx context.Context, tape Tape, pos store.Position, acceptMissing bool) (stream.TapeState, error) {
+func wholeTape(ctx context.Context, tape Tape, rows store.Remainder, pos store.Position, acceptMissing bool) (stream.TapeState, error) {
 	check := lookAtTape(ctx, tape, CheckTape{Seq: pos.Seq})
 	if check.Err != nil {
 		return stream.TapeState{}, check.Err
@@ -155,8 +158,7 @@ func wholeTape(ctx context.Context, tape Tape, pos store.Position, acceptMissing
 	}
 	first := check.State.First
 	if first > 1 && !acceptMissing {
-		return stream.TapeState{}, fmt.Errorf("%w: its first event is %d; rows of events before that would be lost; "+
-			"--accept-missing rebuilds without them", ErrMissing, first)
+		return stream.TapeState{}, missing(ctx, rows, pos.Seq, first)
 	}
 	if first > pos.Seq && pos.Seq > 0 {
 		return stream.TapeState{}, fmt.Errorf("%w: its first event is %d, nothing is recorded beyond %d", ErrMissing, first, pos.Seq)
@@ -220,6 +222,8 @@ type Offline struct {
 	Store Store
 	Tape  Tape
 	Owner string // of the lease, see Config.Owner
+	// Rows are those of Store; nil: a refusal does not count what is lost.
+	Rows store.Remainder
 }
 
 // Rebuild is Recorder.Rebuild while no recorder runs; store.ErrLeaseHeld if one does.
@@ -229,7 +233,7 @@ func Rebuild(ctx context.Context, off Offline, req RebuildRequest, tell func(Fol
 		return RebuildResult{}, fmt.Errorf("rebuilding: %w", err)
 	}
 	defer held.release()
-	return rebuilder{off.Log, off.Store, off.Tape, held, tell}.run(held.ctx, req)
+	return rebuilder{off.Log, off.Store, off.Tape, off.Rows, held, tell}.run(held.ctx, req)
 }
 
 // A heldLease keeps the lease for a command. It is the live side of a rebuild

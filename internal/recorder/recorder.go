@@ -57,6 +57,7 @@ type Store interface {
 // A Reading is the same database as it is read.
 type Reading interface {
 	store.Backlog
+	store.Remainder
 	store.Dumper
 	// Position is the checkpoint.
 	Position(ctx context.Context) (store.Position, error)

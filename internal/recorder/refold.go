@@ -14,6 +14,8 @@ import (
 var (
 	// ErrMissing says that the tape lost its start: what it held cannot be folded again.
 	ErrMissing = errors.New("the tape does not begin with its first event")
+	// ErrRebuilding says that the recorder carries a rebuild out already.
+	ErrRebuilding = errors.New("a rebuild is under way already: wait until the recorder logs that it is done")
 	// ErrStandby says that only the recorder that holds the lease can do this.
 	ErrStandby = errors.New("this recorder does not hold the lease")
 )

@@ -15,8 +15,10 @@ import (
 // maxDifferences is how many differing rows a verification shows; it counts all.
 const maxDifferences = 50
 
-// A Positioner tells where tables stand on the tape; every store.Reader is one.
+// A Positioner tells where tables stand on the tape, and what of them a tape
+// that lost its start still holds; every store.Reading is one.
 type Positioner interface {
+	store.Remainder
 	Position(ctx context.Context) (store.Position, error)
 }
 
@@ -46,7 +48,7 @@ func Verify(ctx context.Context, cfg VerifyConfig, tell func(FoldProgress)) (Ver
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
 	}
-	state, err := wholeTape(ctx, cfg.Tape, at, false)
+	state, err := wholeTape(ctx, cfg.Tape, cfg.Where, at, false)
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
 	}

@@ -11,6 +11,7 @@ type Reading interface {
 	Reader
 	BacktestReader
 	Backlog
+	Remainder
 	Dumper
 	// Ping asks whether reads can succeed now.
 	Ping(ctx context.Context) error

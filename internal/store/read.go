@@ -113,6 +113,29 @@ type Backlog interface {
 	Standing(ctx context.Context) (Standing, error)
 }
 
+// MaxNamedJobs is how many jobs Remains names; it counts all.
+const MaxNamedJobs = 5
+
+// Remains is what a tape that begins late still holds of what is recorded.
+type Remains struct {
+	Jobs      int      // that are recorded
+	Whole     int      // their every event is on the tape
+	Cut       int      // their JobQueued is not, events after it are
+	FirstID   string   // the first whole job; empty if none is
+	CutIDs    []string // at most MaxNamedJobs, oldest first
+	Days      int      // answers of a ticker's day that are recorded
+	WholeDays int      // that are of whole jobs
+}
+
+// Gone is the number of jobs of which the tape holds nothing.
+func (r Remains) Gone() int { return r.Jobs - r.Whole - r.Cut }
+
+// Remainder tells what could be folded again from a tape that lost its start.
+type Remainder interface {
+	// Remains looks at the recorded jobs, for a tape whose first sequence is first.
+	Remains(ctx context.Context, first uint64) (Remains, error)
+}
+
 // Standing is the part of the checkpoint that is not folded from the tape.
 type Standing struct {
 	Owner         string

@@ -51,6 +51,7 @@ var (
 	_ store.Backlog        = (*Reader)(nil)
 	_ store.BacktestReader = (*Reader)(nil)
 	_ store.Dumper         = (*Reader)(nil)
+	_ store.Remainder      = (*Reader)(nil)
 )
 
 // read gives f a snapshot with its checkpoint.
