@@ -99,7 +99,11 @@ func answerControl(ctx context.Context, nc *nats.Conn, handler Control, msg *nat
 			sendControl(nc, msg.Reply, kindBeat, nil)
 		case r := <-ended:
 			if r.err != nil {
-				sendControl(nc, msg.Reply, kindError, controlError{Error: r.err.Error()})
+				text := r.err.Error()
+				if ctx.Err() != nil { // what the handler met is the end of ctx
+					text = "this recorder stopped serving meanwhile, since it stops, lost its lease, or put new tables in place: ask again"
+				}
+				sendControl(nc, msg.Reply, kindError, controlError{Error: text})
 				return
 			}
 			sendControl(nc, msg.Reply, kindFinal, r.value)
