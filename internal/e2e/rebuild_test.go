@@ -87,38 +87,49 @@ func (d *deck) unfinished(jobs []string) (n int) {
 type poller struct {
 	client *client.Client
 	id     string
-	reads  int
-	wrong  error
+	// excused tells that a read may fail now; nil: none may.
+	excused func() bool
+	last    client.Job
+	reads   int
+	wrong   error
 }
 
 // pollPause leaves the processes under test something of the processors.
 const pollPause = 3 * time.Millisecond
 
 func (p *poller) run(ctx context.Context) {
-	var last client.Job
-	for ctx.Err() == nil {
-		job, err := p.client.Job(ctx, p.id)
-		if ctx.Err() != nil {
-			return
-		}
-		switch {
-		case err != nil:
-			p.wrong = err
-		case job.AsOfSeq < last.AsOfSeq:
-			p.wrong = fmt.Errorf("as of %d, after %d", job.AsOfSeq, last.AsOfSeq)
-		case last.JobID != "" && job.Pending > last.Pending || job.Analyzed < last.Analyzed || last.Status.Ended() && !job.Status.Ended():
-			p.wrong = fmt.Errorf("%+v, after %+v", job, last)
-		case job.Analyzed+job.Failed+job.Cancelled+job.Pending != job.Total:
-			p.wrong = fmt.Errorf("%+v does not add up", job)
-		}
-		if p.wrong != nil {
-			return
-		}
-		p.reads++
-		last = job
+	for p.read(ctx) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(pollPause):
 		}
 	}
+}
+
+// read reads once; false when ctx has ended or something is wrong.
+func (p *poller) read(ctx context.Context) bool {
+	excused := p.excused != nil && p.excused()
+	job, err := p.client.Job(ctx, p.id)
+	if ctx.Err() != nil {
+		return false
+	}
+	last := p.last
+	switch {
+	case err != nil && !client.IsNotFound(err) && (excused || p.excused != nil && p.excused()):
+		return true
+	case err != nil:
+		p.wrong = err
+	case job.AsOfSeq < last.AsOfSeq:
+		p.wrong = fmt.Errorf("as of %d, after %d", job.AsOfSeq, last.AsOfSeq)
+	case last.JobID != "" && job.Pending > last.Pending || job.Analyzed < last.Analyzed || last.Status.Ended() && !job.Status.Ended():
+		p.wrong = fmt.Errorf("%+v, after %+v", job, last)
+	case job.Analyzed+job.Failed+job.Cancelled+job.Pending != job.Total:
+		p.wrong = fmt.Errorf("%+v does not add up", job)
+	}
+	if p.wrong != nil {
+		return false
+	}
+	p.reads++
+	p.last = job
+	return true
 }
