@@ -126,13 +126,9 @@ func (b *rolling) balance() {
 	var proxies [2]*httputil.ReverseProxy
 	for i := range proxies {
 		b.addresses[i] = processes.FreeAddress(b.t)
-		proxies[i] = httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: b.addresses[i]})
-		proxies[i].FlushInterval = -1
-		direct := proxies[i].Director
-		proxies[i].Director = func(request *http.Request) {
-			direct(request)
-			request.Host = b.addresses[i]
-		}
+		to := &url.URL{Scheme: "http", Host: b.addresses[i]}
+		// SetURL also names the api's own address as the host, the one that it answers to.
+		proxies[i] = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, FlushInterval: -1}
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		i, done, err := b.choose(strings.HasSuffix(request.URL.Path, "/events"))
