@@ -107,6 +107,11 @@ func testRebuildKilled(t *testing.T, r *roles) {
 func (k *killing) loseTheStart() {
 	t := k.t
 	t.Helper()
+	for i := range 3 {
+		job := k.submit(client.Submission{Tickers: synthetic(fmt.Sprint("LATE", i), 60)}).JobID
+		k.jobs = append(k.jobs, k.completed(job, time.Minute).JobID)
+	}
+	k.verified()     // by now the end of the last one is announced
 	const kept = 150 // two jobs of 60 tickers, and a part of the one before
 	js := k.nats.JetStream(streamtest.Admin)
 	tape, err := js.Stream(t.Context(), stream.Tape)
