@@ -57,7 +57,7 @@ func (i Item) Message() (*nats.Msg, error) {
 func DecodeItem(data []byte) (Item, error) {
 	var item Item
 	if err := json.Unmarshal(data, &item); err != nil {
-		return Item{}, fmt.Errorf("decoding a work item: %w", err)
+		return Item{}, fmt.Errorf("decoding a work item: %.300v", err) // it may quote the item whole
 	}
 	if item.JobID == "" || item.Ticker == "" || item.Lane < LaneSmall || item.Lane > LaneHuge {
 		return Item{}, fmt.Errorf("decoding a work item: job %.64q, ticker %.64q, lane %d", item.JobID, item.Ticker, item.Lane)
