@@ -112,7 +112,9 @@ func ambiguous(h *fasthttp.RequestHeader, host []byte) bool {
 			return true
 		}
 	}
-	if holds(raw, "transfer-encoding") && holds(raw, "content-length") {
+	// fasthttp takes any other encoding, such as identity, for no body at all, and
+	// would serve what comes behind as the next request.
+	if holds(raw, "transfer-encoding") && (holds(raw, "content-length") || h.ContentLength() != -1) {
 		return true
 	}
 	if length := h.ContentLength(); (h.IsGet() || h.IsHead()) && (length > 0 || length == -1) {

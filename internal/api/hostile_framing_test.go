@@ -42,6 +42,8 @@ func framings(host string) []hostile {
 		{"two like lengths", head + length + whole, "400"},
 		{"list of lengths", head + "Content-Length: 21, 21\r\n\r\n" + job + "SMUGGLED", "400"},
 		{"two encodings", head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\nSMUGGLED", "400"},
+		{"an encoding that is none", head + "Transfer-Encoding: identity\r\n\r\nSMUGGLED", "400"},
+		{"an encoding that is none in a GET", get + "Transfer-Encoding: identity\r\n\r\nSMUGGLED", "400"},
 		{"a length and chunks in a GET", get + "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nSMUGGLED", "400"},
 		// Lengths that are none.
 		{"negative length", head + "Content-Length: -1\r\n\r\nSMUGGLED", "400"},
