@@ -23,7 +23,7 @@ func strictly(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		switch {
 		case string(ctx.Request.Header.Protocol()) == tooLong:
 			status = http.StatusRequestEntityTooLarge
-		case ambiguous(&ctx.Request.Header, ctx.URI().Host()):
+		case ambiguous(&ctx.Request.Header), elsewhere(&ctx.Request.Header, ctx.URI().Host()):
 			status = http.StatusBadRequest
 		case compressed(&ctx.Request.Header):
 			status = http.StatusUnsupportedMediaType
@@ -72,6 +72,10 @@ func takeBody(ctx *fasthttp.RequestCtx) (refused int) {
 		return http.StatusRequestTimeout
 	case err != nil, length >= 0 && len(body) != length: // the client broke off
 		return http.StatusBadRequest
+	case len(ctx.Request.Header.PeekTrailerKeys()) > 0:
+		// fasthttp shows what stands behind the last chunk as if it stood in the
+		// head, where a proxy looks and there it does not.
+		return http.StatusBadRequest
 	}
 	ctx.Request.SetBodyRaw(body)
 	return 0
@@ -92,23 +96,23 @@ func refuseBare(ctx *fasthttp.RequestCtx, status int) {
 }
 
 // ambiguous reports whether a request can be read in two ways (RFC 9112): a
-// version that is not ours; folded fields and fields that do not end in CRLF;
-// a length beside an encoding; a body where there is no use for one; a target
-// for a proxy, or for another host than the one in Host.
-func ambiguous(h *fasthttp.RequestHeader, host []byte) bool {
+// version that is not ours; folded fields, fields that do not end in CRLF and
+// names that are none; a length beside an encoding; a body where there is no
+// use for one.
+func ambiguous(h *fasthttp.RequestHeader) bool {
 	if version := string(h.Protocol()); version != "HTTP/1.1" && version != "HTTP/1.0" {
 		return true
 	}
 	raw := h.RawHeaders()
-	if len(raw) > 0 && (raw[0] == ' ' || raw[0] == '\t') {
-		return true
-	}
-	for i, b := range raw {
-		if b != '\n' {
-			continue
+	for line := range bytes.Lines(raw) {
+		field, ended := bytes.CutSuffix(line, []byte("\r\n"))
+		if !ended {
+			return true
 		}
-		folded := i+1 < len(raw) && (raw[i+1] == ' ' || raw[i+1] == '\t')
-		if folded || i == 0 || raw[i-1] != '\r' {
+		if len(field) == 0 {
+			break
+		}
+		if name, _, found := bytes.Cut(field, []byte(":")); !found || !isToken(name) { // a folded line begins with a blank
 			return true
 		}
 	}
@@ -117,15 +121,22 @@ func ambiguous(h *fasthttp.RequestHeader, host []byte) bool {
 	if holds(raw, "transfer-encoding") && (holds(raw, "content-length") || h.ContentLength() != -1) {
 		return true
 	}
-	if length := h.ContentLength(); (h.IsGet() || h.IsHead()) && (length > 0 || length == -1) {
-		return true
+	length := h.ContentLength()
+	return (h.IsGet() || h.IsHead()) && (length > 0 || length == -1)
+}
+
+// isToken reports whether a text can be the name of a field (RFC 9110, 5.6.2).
+// fasthttp also takes names with a blank inside, which others cut off there.
+func isToken(name []byte) bool {
+	for _, b := range name {
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		case bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), b) >= 0:
+		default:
+			return false
+		}
 	}
-	target := h.RequestURI()
-	if bytes.HasPrefix(target, []byte("/")) {
-		return false
-	}
-	absolute := bytes.HasPrefix(target, []byte("http://")) || bytes.HasPrefix(target, []byte("https://"))
-	return !absolute || !bytes.EqualFold(host, h.Host())
+	return len(name) > 0
 }
 
 // compressed reports whether a body would have to be unpacked, for which Fiber

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -191,7 +192,20 @@ func FuzzRequest(f *testing.F) {
 	f.Add("/api/v1/results", "limit=0&limit=1&%zz=%00&max_age_days=-1&format=csv", "-1", "[::1]:80")
 	f.Add("/api/v1/events", "last_event_id=18446744073709551616", "9223372036854775808", "evil.example")
 	f.Add("/api/v1/jobs/j/events", "", "\r\nX: 1", "localhost\r\nX: 1")
+	for _, host := range []string{
+		"evil@127.0.0.1", "127.0.0.1@evil", "127.0.0.1:80:80", "[::1", "::1", "[127.0.0.1]", "[::1%25lo]", "localhost.", "LOCALHOST:", "127.1",
+		"127.0.0.1#x", "127.0.0.1/x", "127.0.0.1, evil", "local%68ost", "127.0.0.1:65536", ":80", "",
+	} {
+		f.Add("/livez", "", "", host)
+	}
+	f.Add("/livez#x", "", "", "localhost")
+	f.Add("/livez", "x=://#y", "", "localhost")
+	s.app.Handler() // Fiber knows no route before it is asked to serve
 	handler := s.app.Server().Handler
+	if status := answered(handler, http.MethodGet, "/livez", "localhost"); status != http.StatusOK {
+		f.Fatalf("/livez is answered %d: no route is reached", status)
+	}
+	ours := regexp.MustCompile(`^(?i:localhost|127\.[0-9.]+|\[[0-9a-f:.]+\])(:[0-9]*)?$`)
 	f.Fuzz(func(t *testing.T, path, query, header, host string) {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			if method == http.MethodGet && (strings.Contains(strings.ToLower(path), "event") || strings.Contains(path, "%")) {
@@ -206,8 +220,24 @@ func FuzzRequest(f *testing.F) {
 			c.Request.Header.Set("If-None-Match", header)
 			handler(&c)
 			wantAnswer(t, &c, method)
+			// What SetHost and SetRequestURI make of them counts.
+			sent, target := string(c.Request.Header.Host()), string(c.Request.Header.RequestURI())
+			if status := c.Response.StatusCode(); status != http.StatusBadRequest && (strings.Contains(target, "#") || !ours.MatchString(sent) && status != http.StatusMisdirectedRequest) {
+				t.Fatalf("%q of the host %q: status %d", target, sent, status)
+			}
 		}
 	})
+}
+
+// answered is the status of a request without anything in it.
+func answered(handler fasthttp.RequestHandler, method, target, host string) int {
+	var c fasthttp.RequestCtx
+	c.Init(&fasthttp.Request{}, nil, nil)
+	c.Request.Header.SetMethod(method)
+	c.Request.SetRequestURI(target)
+	c.Request.Header.SetHost(host)
+	handler(&c)
+	return c.Response.StatusCode()
 }
 
 // wantAnswer holds the answer of any request.

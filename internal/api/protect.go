@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -64,8 +61,7 @@ func (s *Server) protect(c *fiber.Ctx) error {
 		return crossSite()
 	}
 	if origin := c.Get(fiber.HeaderOrigin); origin != "" {
-		from, err := url.Parse(origin)
-		if err != nil || !strings.EqualFold(from.Host, host) {
+		if !strings.EqualFold(origin, "http://"+host) && !strings.EqualFold(origin, "https://"+host) {
 			return crossSite()
 		}
 	}
@@ -82,35 +78,4 @@ func crossSite() *Problem {
 func isJSON(header string) bool {
 	kind, _, err := mime.ParseMediaType(header)
 	return err == nil && kind == fiber.MIMEApplicationJSON
-}
-
-func localNames(extra []string) map[string]bool {
-	names := map[string]bool{"localhost": true}
-	for _, name := range extra {
-		names[strings.ToLower(name)] = true
-	}
-	return names
-}
-
-// ours reports whether host (with or without a port) is a name or an address
-// of this server. An address is ours if the connection came to it: a page
-// cannot rebind an address.
-func (s *Server) ours(host string, local net.Addr) bool {
-	name := host
-	if split, _, err := net.SplitHostPort(host); err == nil {
-		name = split
-	}
-	name = strings.ToLower(strings.Trim(name, "[]"))
-	if s.local[name] || s.local[strings.ToLower(host)] {
-		return true
-	}
-	address, err := netip.ParseAddr(name)
-	if err != nil {
-		return false
-	}
-	if address.IsLoopback() {
-		return true
-	}
-	reached, err := netip.ParseAddrPort(local.String())
-	return err == nil && reached.Addr().Unmap() == address.Unmap()
 }
