@@ -28,8 +28,11 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
 )
 
-// rebuildKills is how often TestRebuildKilled kills on each database.
-var rebuildKills = flag.Int("kills", 3, "how many rebuilds and verifications TestRebuildKilled kills on each database, in up to six ways")
+// How often TestRebuildKilled kills on each database, and where it goes on.
+var (
+	rebuildKills = flag.Int("kills", 3, "how many rebuilds and verifications TestRebuildKilled kills on each database, in up to six ways")
+	killedBefore = flag.Int("killed", 0, "how many it killed in runs before: these are the kills after them, in other ways and at other moments")
+)
 
 // goldenRatio spreads the moments of the kills evenly over a rebuild, however
 // many there are.
@@ -71,7 +74,7 @@ func testRebuildKilled(t *testing.T, r *roles) {
 	readers.Go(func() { k.readResults(ctx) })
 	k.rebuild()
 	kinds := k.kinds()
-	for i := range *rebuildKills {
+	for i := *killedBefore; i < *killedBefore+*rebuildKills; i++ {
 		kind := kinds[i%len(kinds)]
 		_, fraction := math.Modf(float64(i) * goldenRatio) // from 0 on
 		moment := time.Duration(fraction * float64(k.took))
@@ -84,7 +87,7 @@ func testRebuildKilled(t *testing.T, r *roles) {
 	}
 	stop()
 	readers.Wait()
-	t.Logf("%d reads of %d jobs, %d of results", k.reads, len(k.jobs), k.resultReads)
+	t.Logf("%d kills, %d jobs, %d reads of them, %d reads of results", *rebuildKills, len(k.jobs), k.reads, k.resultReads)
 	if len(k.jobs) == 0 || k.resultReads == 0 {
 		t.Error("nothing went on beside the kills")
 	}
