@@ -195,8 +195,8 @@ func (a *app) printSoak(r soak.Report) {
 	}
 	t.write(a.out, nil)
 	w := r.Work
-	fmt.Fprintf(a.out, "\njobs        %d, all ended: %d tickers, %d of them failed; %d jobs cancelled, %d retried, %d sent twice\nevents      %.0f\nsamples     %d, %d missed\ndifferences %d\nwrong       %d\n",
-		w.Jobs, w.Tickers, w.Failed, w.Cancelled, w.Retried, w.Repeated, r.Events, r.Samples, r.Missed, r.Differences, r.Wrongs)
+	fmt.Fprintf(a.out, "\njobs        %d accepted, %d ended: %d tickers, %d of them failed; %d jobs cancelled, %d retried, %d sent twice\nevents      %.0f\nsamples     %d, %d missed\ndifferences %d\nwrong       %d\n",
+		w.Accepted, w.Jobs, w.Tickers, w.Failed, w.Cancelled, w.Retried, w.Repeated, r.Events, r.Samples, r.Missed, r.Differences, r.Wrongs)
 	for _, text := range r.Texts {
 		fmt.Fprintln(a.out, " ", oneLine(text, 300))
 	}

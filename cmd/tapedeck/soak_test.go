@@ -3,10 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 )
 
@@ -55,4 +63,96 @@ func TestSoakUsage(t *testing.T) {
 	command(t, "soak", "--for=1s", "--data="+t.TempDir()).want(t, exitUsage, "--url")
 	command(t, "soak", "--for=1s", "--url=http://127.0.0.1:1", "--data="+t.TempDir(), "--metrics=analyzer").want(t, exitUsage, "--metrics")
 	command(t, "soak", "--for=1s", "--url=http://127.0.0.1:1", "--data="+t.TempDir()).want(t, exitFailure, "metrics of tapedeck")
+}
+
+// inFront serves a deck's api; before is asked first, and answers true if it has.
+func inFront(t *testing.T, base string, before func(w http.ResponseWriter, r *http.Request) bool) string {
+	t.Helper()
+	to, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, FlushInterval: -1}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !before(w, r) {
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// slowly is a market whose answers leave time to cancel a job.
+type slowly struct{ market.Provider }
+
+// Daily implements market.Provider.
+func (s slowly) Daily(ctx context.Context, ticker string, bars int) (market.Series, error) {
+	select {
+	case <-time.After(20 * time.Millisecond):
+	case <-ctx.Done():
+	}
+	return s.Provider.Daily(ctx, ticker, bars)
+}
+
+// TestSoakCancelsTwice: a cancel whose answer was lost and that is refused when
+// it comes again, since its job has ended by it, is nothing wrong.
+func TestSoakCancelsTwice(t *testing.T) {
+	if testing.Short() {
+		t.Skip("left out under -short, like what only repeats")
+	}
+	dir := t.TempDir()
+	base := deck(t, func(cfg *standalone.Config) { cfg.DataDir, cfg.Provider = dir, slowly{cfg.Provider} })
+	direct, err := client.New(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
+	var refused, samples atomic.Int64
+	var lost sync.Map // the jobs whose first cancel had no answer
+	front := inFront(t, base, func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/metrics" && samples.Add(1) > 5 && refused.Load() > 0 {
+			enough()
+		}
+		id, cancels := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/api/v1/jobs/"), "/cancel")
+		if !cancels {
+			return false
+		}
+		if _, again := lost.LoadOrStore(id, true); again {
+			refused.Add(1)
+			return false
+		}
+		job, err := direct.Cancel(r.Context(), id)
+		if err != nil { // it has ended
+			lost.Delete(id)
+			return false
+		}
+		for !job.Status.Ended() && r.Context().Err() == nil {
+			if job, err = direct.Job(r.Context(), id); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		panic(http.ErrAbortHandler)
+	})
+	var out, errOut bytes.Buffer
+	code := run(ctx, []string{"soak", "--for=1m", "--rate=300", "--url=" + front, "--data=" + dir}, &out, &errOut)
+	said{code, out.String(), errOut.String()}.want(t, exitOK, "differences 0", "wrong       0")
+	if refused.Load() == 0 {
+		t.Error("no cancel came again after its job had ended")
+	}
+}
+
+// TestSoakSaysWhatDidNotEnd: jobs that were accepted and not seen to end are counted as such.
+func TestSoakSaysWhatDidNotEnd(t *testing.T) {
+	dir := t.TempDir()
+	base := deck(t, func(cfg *standalone.Config) { cfg.DataDir = dir })
+	front := inFront(t, base, func(w http.ResponseWriter, r *http.Request) bool {
+		reads := r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, "/api/v1/jobs/")
+		if reads {
+			http.Error(w, "no such job", http.StatusNotFound)
+		}
+		return reads
+	})
+	command(t, "soak", "--for=1s", "--rate=300", "--url="+front, "--data="+dir).want(t, exitFailure, " accepted, 0 ended: 0 tickers", "no such job")
 }

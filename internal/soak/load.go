@@ -19,8 +19,9 @@ const Unknown = "NOSUCH"
 
 // Work is what was asked of a deck, and answered.
 type Work struct {
+	Accepted  int `json:"accepted"`  // jobs
 	Jobs      int `json:"jobs"`      // that have ended
-	Tickers   int `json:"tickers"`   // of those jobs
+	Tickers   int `json:"tickers"`   // of those that have ended
 	Failed    int `json:"failed"`    // tickers without a result, such as unknown ones
 	Cancelled int `json:"cancelled"` // jobs whose cancel came in time
 	Retried   int `json:"retried"`   // jobs whose failed tickers were submitted again
@@ -140,7 +141,8 @@ func (l *load) job(ctx context.Context, rng *rand.Rand, o order) {
 		l.complain("submitting %d tickers with key %s: %v", len(o.tickers), o.key, err)
 		return
 	}
-	cancelled := false
+	l.count(func(w *Work) { w.Accepted++ })
+	cancelled := false // or may have been
 	switch rng.IntN(10) {
 	case 0:
 		again, err := insist(ctx, l, send)
@@ -149,10 +151,7 @@ func (l *load) job(ctx context.Context, rng *rand.Rand, o order) {
 		}
 		l.count(func(w *Work) { w.Repeated++ })
 	case 1:
-		_, err := insist(ctx, l, func(ctx context.Context) (client.Job, error) { return l.cfg.Client.Cancel(ctx, accepted.JobID) })
-		if cancelled = err == nil; err != nil && status(err) != http.StatusConflict { // it has ended
-			l.complain("cancelling job %s: %v", accepted.JobID, err)
-		}
+		cancelled = l.cancel(ctx, accepted.JobID)
 	}
 	job, ok := l.ended(ctx, accepted.JobID, rng.IntN(2) == 0)
 	if !ok {
@@ -164,6 +163,22 @@ func (l *load) job(ctx context.Context, rng *rand.Rand, o order) {
 	}
 }
 
+// cancel cancels a job, and reports whether that may be how it ends. A refusal
+// says that it has ended before; only the first answer to come tells that this
+// was not our doing: a request without an answer may have cancelled it.
+func (l *load) cancel(ctx context.Context, id string) (may bool) {
+	asked := 0
+	_, err := insist(ctx, l, func(ctx context.Context) (client.Job, error) {
+		asked++
+		return l.cfg.Client.Cancel(ctx, id)
+	})
+	ended := status(err) == http.StatusConflict
+	if err != nil && !ended {
+		l.complain("cancelling job %s: %v", id, err)
+	}
+	return !ended || asked > 1
+}
+
 // retry submits the failed tickers again.
 func (l *load) retry(ctx context.Context, parent client.Job, o order) {
 	accepted, err := insist(ctx, l, func(ctx context.Context) (client.Accepted, error) {
@@ -173,7 +188,7 @@ func (l *load) retry(ctx context.Context, parent client.Job, o order) {
 		l.complain("retrying job %s: %v", parent.JobID, err)
 		return
 	}
-	l.count(func(w *Work) { w.Retried++ })
+	l.count(func(w *Work) { w.Retried, w.Accepted = w.Retried+1, w.Accepted+1 })
 	if job, ok := l.ended(ctx, accepted.JobID, false); ok {
 		l.hold(job, order{tickers: make([]string, parent.Failed), unknown: parent.Failed}, false)
 	}
