@@ -188,7 +188,7 @@ func (a *app) printSoak(r soak.Report) {
 		verdict := "steady"
 		if v.Grows {
 			verdict = "GROWS"
-		} else if v.Samples < 3 {
+		} else if v.Samples < soak.FewestSamples {
 			verdict = "too few samples"
 		}
 		t.add(v.Name, amount(v.First, v.Unit), amount(v.Second, v.Unit), amount(v.Last, v.Unit), verdict)

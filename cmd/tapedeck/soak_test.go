@@ -47,13 +47,19 @@ func TestSoakFindsALeak(t *testing.T) {
 	said.want(t, exitFailure, "it grows: goroutines of tapedeck", "differences 0", "wrong       0")
 }
 
+// TestSoakTooShort: what was sampled too seldom to grow has not passed.
+func TestSoakTooShort(t *testing.T) {
+	command(t, "soak", "--for=1ms", "--rate=300").want(t, exitFailure,
+		"too few samples", "fewer than 3 samples do not tell whether it grows: memory of tapedeck", "soak for longer", "wrong       0")
+}
+
 // TestSoakIsEnded: Ctrl-C ends it early, and it says how long it ran.
 func TestSoakIsEnded(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // as Ctrl-C does
 	defer cancel()
 	var out, errOut bytes.Buffer
-	code := run(ctx, []string{"soak", "--for=1h"}, &out, &errOut)
-	said{code, out.String(), errOut.String()}.want(t, exitOK, " s of the 1 h asked for", "differences 0", "wrong       0")
+	code := run(ctx, []string{"soak", "--for=1m", "--rate=300"}, &out, &errOut)
+	said{code, out.String(), errOut.String()}.want(t, exitOK, " s of the 1 m asked for", "differences 0", "wrong       0")
 }
 
 // TestSoakUsage: who has a running deck says where all of it is.

@@ -35,6 +35,8 @@ const (
 	// DefaultSamples is how many samples a soak takes: forty in each third make
 	// the median of one steady.
 	DefaultSamples = 120
+	// FewestSamples make three thirds; fewer tell nothing of growth.
+	FewestSamples = 3
 	// shortestPause is the least time between two samples: more often they would
 	// show themselves.
 	shortestPause = 100 * time.Millisecond

@@ -55,8 +55,9 @@ type Verdict struct {
 	Grows   bool    `json:"grows"`
 }
 
-// Judge judges each series, in the order in which they came. What was seen
-// fewer than three times does not grow.
+// Judge judges each series, in the order in which they came. Of what was seen
+// less than FewestSamples times nothing can be said: it does not grow, and a
+// soak with it fails.
 func (s *Samples) Judge() []Verdict {
 	verdicts, factor := make([]Verdict, len(s.series)), 1.0
 	if s.Coarse {
@@ -76,6 +77,16 @@ func (s *Samples) Judge() []Verdict {
 func Growing(verdicts []Verdict) (names []string) {
 	for _, v := range verdicts {
 		if v.Grows {
+			names = append(names, v.Name)
+		}
+	}
+	return names
+}
+
+// tooFew are the names of the series that nothing can be said of.
+func tooFew(verdicts []Verdict) (names []string) {
+	for _, v := range verdicts {
+		if v.Samples < FewestSamples {
 			names = append(names, v.Name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,9 @@ func (r Report) Err() error {
 	}
 	for _, name := range Growing(r.Series) {
 		errs = append(errs, fmt.Errorf("it grows: %s", name))
+	}
+	if names := tooFew(r.Series); names != nil {
+		errs = append(errs, fmt.Errorf("fewer than %d samples do not tell whether it grows: %s; soak for longer", FewestSamples, strings.Join(names, ", ")))
 	}
 	if float64(r.Missed) > maxMissed*float64(r.Samples+r.Missed) {
 		errs = append(errs, fmt.Errorf("%d of %d samples could not be taken", r.Missed, r.Samples+r.Missed))
