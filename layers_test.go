@@ -83,7 +83,7 @@ var layers = []layer{
 
 	// The HTTP API from outside, for the commands of users.
 	{pkg: "internal/client", own: []string{"events"}},
-	{pkg: "internal/soak", own: []string{"events", "internal/client"}},
+	{pkg: "internal/soak", own: []string{"events", "internal/client", "internal/stream"}},
 
 	// Assembly.
 	{pkg: "internal/config"},

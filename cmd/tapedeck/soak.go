@@ -18,6 +18,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/soak"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
+	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 type soakCmd struct {
@@ -44,7 +45,7 @@ func (cmd soakCmd) Run(a *app) error {
 	case cmd.NATSURL == "" && cmd.Data == "":
 		return usage("the end is verified against the tape: say where it is, with --nats-url, or with --data for the directory of `tapedeck up`")
 	}
-	config := soak.Config{Sampler: &soak.Sampler{Monitors: cmd.NATSMonitor}}
+	config := soak.Config{Sampler: &soak.Sampler{Monitor: stream.Monitor{URLs: cmd.NATSMonitor}}}
 	config.Sampler.API = soak.Process{Name: "api", Metrics: strings.TrimRight(cmd.URL, "/") + "/metrics", HoldsTape: cmd.embedded()}
 	if cmd.embedded() {
 		config.Sampler.API.Name = "tapedeck"

@@ -3,13 +3,14 @@ package soak
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/tapedeck/tapedeck/internal/stream"
 )
 
 // A Process is a program whose metrics are read, in Prometheus' text format.
@@ -42,9 +43,8 @@ type Sampler struct {
 	API Process
 	// Processes are the others.
 	Processes []Process
-	// Monitors are the monitoring addresses of external nats-servers, such as
-	// http://127.0.0.1:8222.
-	Monitors []string
+	// Monitor reaches external nats-servers.
+	Monitor stream.Monitor
 	// DatabaseBytes is how large the database is; nil leaves that out.
 	DatabaseBytes func(ctx context.Context) (int64, error)
 
@@ -77,13 +77,9 @@ func (s *Sampler) Sample(ctx context.Context) error {
 			return fmt.Errorf("reading the metrics of %s: %w", p.Name, err)
 		}
 	}
-	servers := make([]monitored, len(s.Monitors))
-	for i, address := range s.Monitors {
-		if err := get(ctx, strings.TrimRight(address, "/")+"/varz", func(body io.Reader) error {
-			return json.NewDecoder(body).Decode(&servers[i])
-		}); err != nil {
-			return fmt.Errorf("asking nats-server: %w", err)
-		}
+	servers, err := s.Monitor.Held(ctx)
+	if err != nil {
+		return err
 	}
 	now, err := s.stand(ctx, told[0])
 	if err != nil {
@@ -100,17 +96,14 @@ func (s *Sampler) Sample(ctx context.Context) error {
 		if i > 0 {
 			name = fmt.Sprint("nats-server-", i+1)
 		}
-		s.Add("memory of "+name, Bytes, s.TapeMemory(), server.Memory)
-		s.Add("connections of "+name, Count, growthDescriptors, server.Connections)
+		s.Add("memory of "+name, Bytes, s.TapeMemory(), float64(server.Memory))
+		s.Add("connections of "+name, Count, growthDescriptors, float64(server.Connections))
+		if server.Goroutines > 0 {
+			s.Add("goroutines of "+name, Count, growthGoroutines, float64(server.Goroutines))
+		}
 	}
 	s.pipeline(now)
 	return nil
-}
-
-// monitored is the part of /varz that is looked at.
-type monitored struct {
-	Memory      float64 `json:"mem"`
-	Connections float64 `json:"connections"`
 }
 
 // TapeMemory is by how much the memory of a nats-server may grow in the last
@@ -180,36 +173,32 @@ func (s *Sampler) pipeline(now standing) {
 
 // scrape reads the metrics that have no labels.
 func scrape(ctx context.Context, address string) (map[string]float64, error) {
-	values := map[string]float64{}
-	err := get(ctx, address, func(body io.Reader) error {
-		lines := bufio.NewScanner(body)
-		for lines.Scan() {
-			if name, text, ok := strings.Cut(lines.Text(), " "); ok {
-				if value, err := strconv.ParseFloat(text, 64); err == nil {
-					values[name] = value
-				}
-			}
-		}
-		return lines.Err()
-	})
-	if _, there := values[goroutines]; err == nil && !there {
-		err = errors.New("there is no " + goroutines + ": these are not the metrics of a program of tapedeck")
-	}
-	return values, err
-}
-
-func get(ctx context.Context, address string, read func(body io.Reader) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fmt.Errorf("making the request: %w", err)
+		return nil, fmt.Errorf("making the request: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking it: %w", err)
+		return nil, fmt.Errorf("asking it: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is answered with %s", address, response.Status)
+		return nil, fmt.Errorf("%s is answered with %s", address, response.Status)
 	}
-	return read(io.LimitReader(response.Body, maxMetricsBytes))
+	values := map[string]float64{}
+	lines := bufio.NewScanner(io.LimitReader(response.Body, maxMetricsBytes))
+	for lines.Scan() {
+		if name, text, ok := strings.Cut(lines.Text(), " "); ok {
+			if value, err := strconv.ParseFloat(text, 64); err == nil {
+				values[name] = value
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("reading what %s answers: %w", address, err)
+	}
+	if _, there := values[goroutines]; !there {
+		return nil, errors.New("there is no " + goroutines + ": these are not the metrics of a program of tapedeck")
+	}
+	return values, nil
 }

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapedeck/tapedeck/internal/loopback"
 	"github.com/tapedeck/tapedeck/internal/soak"
+	"github.com/tapedeck/tapedeck/internal/stream"
+	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
 )
 
 // TestJudge holds that what grows is told from what only moves, and that the
@@ -106,6 +109,32 @@ func TestWhatDoesNotAnswer(t *testing.T) {
 		if err := s.Sample(t.Context()); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without an answer of the %s: %v", name, err)
 		}
+	}
+}
+
+// TestMonitoredServer: of an external nats-server is seen what it holds, its
+// goroutines too, and a leak of connections is found.
+func TestMonitoredServer(t *testing.T) {
+	address := loopback.Address(t)
+	server := streamtest.Process(t, t.TempDir(), streamtest.WithConf(func(conf string) string { return "http: \"" + address + "\"\n" + conf }))
+	at := 0
+	s := &soak.Sampler{
+		Monitor: stream.Monitor{URLs: []string{"http://" + address + "/"}},
+		API: soak.Process{Name: "api", Metrics: metrics(t, func() map[string]int {
+			return map[string]int{"go_goroutines": 30, "tapedeck_tape_last_seq": 1000 + at, "tapedeck_tape_bytes": 600 * at, "tapedeck_recorder_lag_events": 3}
+		})},
+	}
+	for at = range 9 {
+		for range 3 * (at + 1) {
+			server.Conn(stream.RoleAPI)
+		}
+		if err := s.Sample(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verdicts := s.Judge()
+	if got, want := soak.Growing(verdicts), []string{"connections of nats-server", "goroutines of nats-server"}; !slices.Equal(got, want) {
+		t.Errorf("%v grow, not %v: %+v", got, want, verdicts)
 	}
 }
 

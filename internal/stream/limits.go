@@ -91,6 +91,8 @@ const (
 	maxListBytes = 16 << 20
 	// maxMonitorBytes is far above what a server says of itself.
 	maxMonitorBytes = 1 << 20
+	// maxStackBytes has room for the stacks of some fifty thousand goroutines.
+	maxStackBytes = 64 << 20
 	// maxGetSubjects is how many outcomes one multi-get asks for. The server
 	// refuses more than 1,024.
 	maxGetSubjects = 1000

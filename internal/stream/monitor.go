@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,8 +70,50 @@ func (m Monitor) Health(ctx context.Context) error {
 	return nil
 }
 
+// Held is what one server holds.
+type Held struct {
+	Memory      int64 // resident bytes
+	Connections int64
+	Goroutines  int64 // 0: it does not tell
+}
+
+// Held asks each server what it holds.
+func (m Monitor) Held(ctx context.Context) ([]Held, error) {
+	held := make([]Held, len(m.URLs))
+	for i, url := range m.URLs {
+		var answer struct {
+			Memory      int64 `json:"mem"`
+			Connections int64 `json:"connections"`
+		}
+		if err := ask(ctx, url, "/varz", &answer); err != nil {
+			return nil, err
+		}
+		held[i] = Held{Memory: answer.Memory, Connections: answer.Connections}
+		// It has no number of them, but their stacks.
+		err := read(ctx, url, "/stacksz", maxStackBytes, func(body io.Reader) error {
+			lines := bufio.NewScanner(body)
+			for lines.Scan() {
+				if strings.HasPrefix(lines.Text(), "goroutine ") {
+					held[i].Goroutines++
+				}
+			}
+			return lines.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
 // ask reads the JSON at a path of a monitoring port, whatever its status.
 func ask(ctx context.Context, base, path string, answer any) error {
+	return read(ctx, base, path, maxMonitorBytes, func(body io.Reader) error { return json.NewDecoder(body).Decode(answer) })
+}
+
+// read gives what a monitoring port answers at a path, up to a number of bytes,
+// to decode.
+func read(ctx context.Context, base, path string, most int64, decode func(body io.Reader) error) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base, "/")+path, nil)
 	if err != nil {
 		return fmt.Errorf("asking the monitoring port of nats-server: %w", err)
@@ -80,7 +123,7 @@ func ask(ctx context.Context, base, path string, answer any) error {
 		return fmt.Errorf("asking the monitoring port of nats-server: %w", err)
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxMonitorBytes)).Decode(answer); err != nil {
+	if err := decode(io.LimitReader(response.Body, most)); err != nil {
 		return fmt.Errorf("reading what %s%s answers (is it the monitoring port of a nats-server?): %w", base, path, err)
 	}
 	return nil
