@@ -12,7 +12,6 @@ import (
 
 	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/config"
-	"github.com/tapedeck/tapedeck/internal/daemon"
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/market/synthetic"
 	"github.com/tapedeck/tapedeck/internal/soak"
@@ -122,7 +121,7 @@ func (cmd soakCmd) own(a *app) error {
 		return errors.Join(err, deck.Close())
 	}
 	fmt.Fprintf(a.err, "data      %s\napi       %s\n", dir, base)
-	err = daemon.While(running, deck.Run, func(context.Context) error { return cmd.soak(a, base, config) })
+	err = a.beside(running, deck.Run, func(context.Context) error { return cmd.soak(a, base, config) })
 	if err = errors.Join(err, deck.Close()); err != nil {
 		fmt.Fprintf(a.err, "tape and tables stay in %s\n", dir)
 		return err

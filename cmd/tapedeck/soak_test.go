@@ -20,7 +20,7 @@ import (
 
 // TestSoak soaks a deck of its own for some seconds: nothing is wrong with it.
 func TestSoak(t *testing.T) {
-	command(t, "soak", "--for=2s", "--rate=300").want(t, exitOK,
+	command(t, "soak", "--for=3s", "--rate=300").want(t, exitOK,
 		"goroutines of tapedeck", "bytes in the database per event", "differences 0", "wrong       0", "soaked ")
 }
 
@@ -53,13 +53,29 @@ func TestSoakTooShort(t *testing.T) {
 		"too few samples", "fewer than 3 samples do not tell whether it grows: memory of tapedeck", "soak for longer", "wrong       0")
 }
 
+// An interrupter is standard error in front of somebody who presses Ctrl-C when
+// a text comes.
+type interrupter struct {
+	bytes.Buffer
+	text      string
+	interrupt func()
+}
+
+func (i *interrupter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(i.text)) {
+		i.interrupt()
+	}
+	return i.Buffer.Write(p)
+}
+
 // TestSoakIsEnded: Ctrl-C ends it early, and it says how long it ran.
 func TestSoakIsEnded(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // as Ctrl-C does
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var out, errOut bytes.Buffer
-	code := run(ctx, []string{"soak", "--for=1m", "--rate=300"}, &out, &errOut)
-	said{code, out.String(), errOut.String()}.want(t, exitOK, " s of the 1 m asked for", "differences 0", "wrong       0")
+	var out bytes.Buffer
+	errOut := &interrupter{text: "soaking ", interrupt: cancel} // after the first samples
+	code := run(ctx, []string{"soak", "--for=30s", "--rate=300"}, &out, errOut)
+	said{code, out.String(), errOut.String()}.want(t, exitOK, " s of the 30 s asked for", "differences 0", "wrong       0")
 }
 
 // TestSoakUsage: who has a running deck says where all of it is.

@@ -113,6 +113,12 @@ func (a *app) unlessWanted(err error) error {
 	return nil
 }
 
+// beside runs work beside a deck. It is no failure either that not all of the
+// deck had ended in time after somebody asked for that.
+func (a *app) beside(ctx context.Context, deck, work func(ctx context.Context) error) error {
+	return daemon.While(ctx, func(ctx context.Context) error { return a.unlessWanted(deck(ctx)) }, work)
+}
+
 // openStrategies opens the users' folder of strategies; nil if there is none.
 func openStrategies(s config.Strategies) (*folder.Folder, error) {
 	if s.Strategies == "" {
@@ -172,7 +178,7 @@ func (cmd demoCmd) Run(a *app) error {
 		return errors.Join(err, listener.Close())
 	}
 	fmt.Fprintf(a.err, "One job over the %s on SYNTHETIC data: the bars are invented, the verdicts mean nothing.\n", demoUniverse)
-	err = daemon.While(a.ctx, deck.Run, func(ctx context.Context) error { return cmd.show(a.with(ctx), listener.Addr(), dir) })
+	err = a.beside(a.ctx, deck.Run, func(ctx context.Context) error { return cmd.show(a.with(ctx), listener.Addr(), dir) })
 	return errors.Join(err, deck.Close())
 }
 
