@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -119,6 +120,35 @@ func TestRefusedWhole(t *testing.T) {
 	}
 	if last := r.lastSeq(); last != 0 {
 		t.Errorf("%d events were published by refused requests", last)
+	}
+}
+
+// TestDeadlineAsAsked: a job's deadline is never before the one that was asked
+// for, and at most a millisecond after it, on the tape, in the answer and in
+// the database.
+func TestDeadlineAsAsked(t *testing.T) {
+	now := time.Date(2026, 11, 26, 3, 8, 16, 873_000_001, time.UTC)
+	r := newRig(t, func(c *api.Config) { c.Clock = func() time.Time { return now } })
+	for _, c := range []struct{ what, body, want string }{
+		{"whole second", `{"tickers":["A"],"deadline":"2026-11-26T04:00:00Z"}`, "2026-11-26T04:00:00.000Z"},
+		{"another zone", `{"tickers":["A"],"deadline":"2026-11-26T09:30:00.5+05:30"}`, "2026-11-26T04:00:00.500Z"},
+		{"milliseconds", `{"tickers":["A"],"deadline":"2026-11-26T03:08:21.868Z"}`, "2026-11-26T03:08:21.868Z"},
+		{"finer", `{"tickers":["A"],"deadline":"2026-11-26T03:08:21.867999999Z"}`, "2026-11-26T03:08:21.868Z"},
+		{"into the next second", `{"tickers":["A"],"deadline":"2026-11-26T03:08:21.999000001Z"}`, "2026-11-26T03:08:22.000Z"},
+		{"none", `{"tickers":["A"]}`, "2026-11-29T03:08:16.874Z"},
+	} {
+		accepted := r.post("/api/v1/jobs", c.body).want(http.StatusAccepted)
+		id := accepted.text("job_id")
+		if want, err := time.Parse(time.RFC3339, c.want); err != nil || !r.queued(id).Deadline.Equal(want) {
+			t.Errorf("%s: the tape says %v, want %v, %v", c.what, r.queued(id).Deadline, want, err)
+		}
+		if got := accepted.text("deadline"); got != c.want {
+			t.Errorf("%s: the answer says %s, want %s", c.what, got, c.want)
+		}
+		r.record()
+		if got := r.get("/api/v1/jobs/" + id).want(http.StatusOK).text("deadline"); got != c.want {
+			t.Errorf("%s: the job says %s, want %s", c.what, got, c.want)
+		}
 	}
 }
 

@@ -265,7 +265,7 @@ func (s submission) queued(jobID string, now time.Time) (*events.JobQueued, erro
 			MinRiskReward:        or(s.Reward, risk.MinRiskReward),
 			Bars:                 max(or(s.Bars, defaultBars), s.document.MinBars),
 		},
-		Deadline: or(s.Deadline, now.Add(defaultDeadline)).UTC().Truncate(time.Second), RequestSHA256: sha,
+		Deadline: notBefore(or(s.Deadline, now.Add(defaultDeadline))), RequestSHA256: sha,
 	}
 	if s.Window != nil {
 		job.Kind, job.Backtest = events.KindBacktest, s.Window.resolve(now)
@@ -279,6 +279,16 @@ func (s submission) queued(jobID string, now time.Time) (*events.JobQueued, erro
 			fmt.Sprintf("the job has %d bytes on the tape, at most %d are taken; make it two jobs", len(size), maxQueued))
 	}
 	return job, nil
+}
+
+// notBefore is t to the millisecond, which is what the database keeps of a
+// time, and rounded up: no ticker fails before the deadline that was asked for.
+func notBefore(t time.Time) time.Time {
+	cut := t.UTC().Truncate(time.Millisecond)
+	if cut.Before(t) {
+		cut = cut.Add(time.Millisecond)
+	}
+	return cut
 }
 
 func or[T any](value *T, otherwise T) T {

@@ -116,16 +116,7 @@ func (r *roles) noWork() {
 // redelivery or a mistaken dispatch would do.
 func (r *roles) dispatchAgain(id string, n int) {
 	r.t.Helper()
-	var queued *events.JobQueued
-	err := events.Replay(r.t.Context(), r.tape(), events.ReplayConfig{JobID: id}, func(recorded events.Recorded) error {
-		if job, ok := recorded.Data.(*events.JobQueued); ok {
-			queued = job
-		}
-		return nil
-	})
-	if err != nil || queued == nil {
-		r.t.Fatalf("reading JobQueued: %v", err)
-	}
+	queued := r.queued(id)
 	details := slices.Collect(maps.Values(r.details(id, "analyzed")))
 	if len(details) < n {
 		r.t.Fatalf("only %d tickers have outcomes", len(details))
@@ -141,6 +132,22 @@ func (r *roles) dispatchAgain(id string, n int) {
 	if err := stream.NewWork(r.nats.JetStream(streamtest.Admin), nil).Dispatch(r.t.Context(), items); err != nil {
 		r.t.Fatalf("dispatching again: %v", err)
 	}
+}
+
+// queued is a job's first event.
+func (r *roles) queued(id string) *events.JobQueued {
+	r.t.Helper()
+	var queued *events.JobQueued
+	err := events.Replay(r.t.Context(), r.tape(), events.ReplayConfig{JobID: id}, func(recorded events.Recorded) error {
+		if job, ok := recorded.Data.(*events.JobQueued); ok {
+			queued = job
+		}
+		return nil
+	})
+	if err != nil || queued == nil {
+		r.t.Fatalf("reading JobQueued: %v", err)
+	}
+	return queued
 }
 
 // workItems counts what is in the work queue.

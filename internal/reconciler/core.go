@@ -225,7 +225,7 @@ func (c *Core) failures(now time.Time) []events.Event {
 	for i, ticker := range tickers {
 		list[i] = events.New(source, now, &events.TickerFailed{
 			JobID: job.ID, Ticker: ticker, Kind: job.Kind, Code: events.FailureDeadline,
-			Message:     "the job's deadline " + job.Deadline.UTC().Format(time.RFC3339) + " passed before this ticker had an outcome",
+			Message:     "the job's deadline " + job.Deadline.UTC().Format(time.RFC3339Nano) + " passed before this ticker had an outcome",
 			CompletedAt: now.UTC().Truncate(time.Millisecond), Analyzer: source,
 		})
 	}
