@@ -31,9 +31,9 @@ func TestBodiesOfRoutes(t *testing.T) {
 			for i := 0; i < len(headers); i += 2 {
 				request.Header.Set(headers[i], headers[i+1])
 			}
-			response, err := s.app.Test(request, -1)
+			response, err := s.app.Test(request, 20_000) // a stream that is served by mistake has no end
 			if err != nil {
-				t.Fatalf("%s %s: %v", method, path, err)
+				t.Fatalf("%s %s is not refused: %v", method, path, err)
 			}
 			defer response.Body.Close()
 			var answer struct{ Code string }
