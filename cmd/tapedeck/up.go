@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tapedeck/tapedeck/internal/api"
 	"github.com/tapedeck/tapedeck/internal/config"
 	"github.com/tapedeck/tapedeck/internal/daemon"
 	"github.com/tapedeck/tapedeck/internal/market/source"
@@ -83,6 +84,7 @@ func (cmd upCmd) Run(a *app) error {
 		Slots:          source.Slots(cmd.Market, cmd.Analyzer),
 		ReconcileEvery: cmd.ReconcileEvery,
 		AllowedHosts:   cmd.AllowedHosts,
+		APILimits:      api.Limits{ConnectionsPerIP: cmd.ConnectionsPerAddress},
 		Strategies:     own,
 		Universes:      universe.Config{Dir: cmd.UniverseDir, NSEURL: cmd.UniverseNSEURL, NASDAQURL: cmd.UniverseNASDAQURL},
 		NATSListen:     cmd.NATSListen,

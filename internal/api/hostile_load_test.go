@@ -104,7 +104,10 @@ func TestSlowRequests(t *testing.T) {
 		"drips chunks":     {head + "Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"},
 		"drips extensions": {head + "Transfer-Encoding: chunked\r\n\r\n1;", "x"},
 	}
-	r := newRig(t, func(c *api.Config) { c.Limits = api.Limits{Concurrency: each*len(kinds) + 1} })
+	r := newRig(t, func(c *api.Config) {
+		most := each*len(kinds) + 1
+		c.Limits = api.Limits{Concurrency: most, ConnectionsPerIP: most + 1}
+	})
 	host := strings.TrimPrefix(r.url, "http://")
 	began := time.Now()
 	took := make(chan string, each*len(kinds))
@@ -140,6 +143,47 @@ func TestSlowRequests(t *testing.T) {
 		t.Errorf("all were closed after %v, before the timeout", passed)
 	}
 	r.get("/livez").want(http.StatusOK)
+}
+
+// TestConnectionsPerAddress: who holds as many connections as one address may
+// is turned away with the next, gets one again when one is closed, and leaves
+// room for others.
+func TestConnectionsPerAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("not every loopback address is one's own here")
+	}
+	const most = 6 // three quarters of 8
+	r := newRig(t, func(c *api.Config) { c.Limits = api.Limits{Concurrency: 8} })
+	served := func(conn net.Conn) string {
+		if _, err := io.WriteString(conn, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			return err.Error()
+		}
+		answer := make([]byte, 4096)
+		n, err := conn.Read(answer)
+		if err != nil {
+			return err.Error()
+		}
+		return string(answer[:n])
+	}
+	var held []net.Conn
+	for range most {
+		conn := r.dial("127.0.0.2")
+		if answer := served(conn); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+			t.Fatalf("connection %d of %d: %q", len(held)+1, most, answer)
+		}
+		held = append(held, conn)
+	}
+	for range 3 { // who is turned away counts for nothing
+		answer, err := io.ReadAll(r.dial("127.0.0.2"))
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 429 ") {
+			t.Errorf("one connection more: %v %q", err, answer)
+		}
+	}
+	if answer := served(r.dial("127.0.0.3")); !strings.HasPrefix(answer, "HTTP/1.1 200 ") {
+		t.Errorf("another address: %q", answer)
+	}
+	held[0].Close()
+	r.eventually("room for one again", func() bool { return strings.HasPrefix(served(r.dial("127.0.0.2")), "HTTP/1.1 200 ") })
 }
 
 // drip sends a first text and then drips until the server closes the connection.

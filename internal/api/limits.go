@@ -159,6 +159,11 @@ type Limits struct {
 	// Concurrency is the most connections at a time; default 1,536: the
 	// streams and 536 requests. It bounds the memory that bodies can take.
 	Concurrency int
+	// ConnectionsPerIP is the most connections of one address; default three
+	// quarters of Concurrency, 1,152: every stream that there may be, and 152
+	// requests, while a quarter is left to others. One more is answered 429.
+	// Behind a proxy all have one address: Concurrency there lifts it.
+	ConnectionsPerIP int
 	// Streams is the most SSE streams at a time; default 1,000. One more is answered 503.
 	Streams int
 	// StreamsPerIP is the most SSE streams of one address; default 250. One more is answered 429.
@@ -173,6 +178,9 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	if l.Concurrency == 0 {
 		l.Concurrency = 1536
+	}
+	if l.ConnectionsPerIP == 0 {
+		l.ConnectionsPerIP = max(1, l.Concurrency*3/4)
 	}
 	if l.Streams == 0 {
 		l.Streams = 1000

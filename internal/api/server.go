@@ -141,6 +141,7 @@ func New(config Config) *Server {
 	s.routes()
 	s.app.Server().Handler = strictly(s.app.Server().Handler)
 	s.app.Server().HeaderReceived = announced
+	s.app.Server().MaxConnsPerIP = limits.ConnectionsPerIP
 	return s
 }
 

@@ -52,6 +52,8 @@ type Config struct {
 	// ReconcileEvery is the time between two looks for work that went missing.
 	ReconcileEvery time.Duration
 	AllowedHosts   []string
+	// APILimits are the limits of the api that a deployment changes.
+	APILimits api.Limits
 	// Strategies are the users' own; nil: only those built in.
 	Strategies *folder.Folder
 	// Universes says where lists of tickers are fetched; they are kept in the
@@ -247,6 +249,7 @@ func (d *Deck) api(ctx context.Context) (daemon.Part, error) {
 		Tape:   tape,
 		Reader: d.reading,
 		Hosts:  d.cfg.AllowedHosts,
+		Limits: d.cfg.APILimits,
 
 		Strategies: d.cfg.Strategies,
 	}
