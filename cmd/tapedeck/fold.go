@@ -122,7 +122,14 @@ func (cmd rebuildCmd) rebuild(a *app, c *tapeConn, request recorder.RebuildReque
 	return recorder.Rebuild(a.ctx, off.Offline, request, a.showFold)
 }
 
-type verifyCmd struct{ foldAccess }
+type verifyCmd struct {
+	foldAccess
+	AcceptMissing bool `help:"Of a tape that lost its beginning compare what the rest can tell, and say what it cannot."`
+}
+
+func (cmd verifyCmd) request() recorder.VerifyRequest {
+	return recorder.VerifyRequest{AcceptMissing: cmd.AcceptMissing}
+}
 
 // Run folds the tape again and compares every row; it exits with 1 if any differs.
 func (cmd verifyCmd) Run(a *app) error {
@@ -143,7 +150,7 @@ func (cmd verifyCmd) result(a *app) (result recorder.VerifyResult, err error) {
 	if cmd.alone(c) {
 		return cmd.verify(a, c)
 	}
-	err = cmd.ask(a, c, stream.VerbVerify, struct{}{}, &result)
+	err = cmd.ask(a, c, stream.VerbVerify, cmd.request(), &result)
 	return result, err
 }
 
@@ -160,7 +167,9 @@ func (cmd verifyCmd) verify(a *app, c *tapeConn) (recorder.VerifyResult, error) 
 	defer remove()
 	defer a.endFold()
 	tape := recorder.OnStream(stream.NewTape(c.js, a.log))
-	return recorder.Verify(a.ctx, recorder.VerifyConfig{Tape: tape, Live: reading, Where: reading, Scratch: scratch}, a.showFold)
+	return recorder.Verify(a.ctx, recorder.VerifyConfig{
+		Tape: tape, Live: reading, Where: reading, Scratch: scratch, VerifyRequest: cmd.request(),
+	}, a.showFold)
 }
 
 func printVerified(a *app, result recorder.VerifyResult, asJSON bool) error {
@@ -169,12 +178,19 @@ func printVerified(a *app, result recorder.VerifyResult, asJSON bool) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(a.out, "verified    %d rows as of sequence %d\nsha256      %s\ndifferences %d\n", result.Rows, result.Seq, result.SHA256, result.Count)
+		fmt.Fprintf(a.out, "verified    %d rows as of sequence %d\nsha256      %s\ndifferences %d\n", result.Rows-result.NotCompared, result.Seq, result.SHA256, result.Count)
+		if unverified := result.Unverified(); unverified != "" {
+			fmt.Fprintf(a.out, "unverified  %s\n", unverified)
+		}
 		for _, difference := range result.Differences {
 			fmt.Fprintln(a.out, difference)
 		}
 	}
-	if result.Count > 0 {
+	switch {
+	case result.Count > 0 && result.First > 1:
+		return exitError{exitFailure, fmt.Sprintf("%d rows are not what the tape says; it lost its beginning, "+
+			"so first back the tables up: `tapedeck rebuild --accept-missing` makes those anew that it holds whole", result.Count)}
+	case result.Count > 0:
 		return exitError{exitFailure, fmt.Sprintf("%d rows are not what the tape says; `tapedeck rebuild` makes them anew", result.Count)}
 	}
 	return nil

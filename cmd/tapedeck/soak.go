@@ -156,7 +156,7 @@ func (cmd soakCmd) soak(a *app, base string, config soak.Config) error {
 		}
 	}
 	config.Verify = func(ctx context.Context) (int, error) {
-		result, err := verifyCmd{cmd.foldAccess}.result(a.with(ctx))
+		result, err := verifyCmd{foldAccess: cmd.foldAccess}.result(a.with(ctx))
 		return result.Count, err
 	}
 	report, err := soak.Run(a.ctx, config)

@@ -20,7 +20,7 @@ type StatusReply struct {
 }
 
 // Handlers answers the control requests rebuild (RebuildRequest in,
-// FoldProgress on the way, RebuildResult), verify (FoldProgress,
+// FoldProgress on the way, RebuildResult), verify (VerifyRequest, FoldProgress,
 // VerifyResult) and status (StatusReply). Serve them while this recorder leads
 // (WhileLeading). scratch opens an empty database for one verification;
 // remove removes it.
@@ -40,13 +40,18 @@ func (r *Recorder) Handlers(scratch func(ctx context.Context) (db store.Scratch,
 			}
 			return r.Rebuild(ctx, req, sparsely(progress))
 		},
-		stream.VerbVerify: func(ctx context.Context, _ []byte, progress func(any)) (any, error) {
+		stream.VerbVerify: func(ctx context.Context, body []byte, progress func(any)) (any, error) {
+			var req VerifyRequest
+			if err := json.Unmarshal(body, &req); err != nil {
+				return nil, fmt.Errorf("reading the request: %w", err)
+			}
 			db, remove, err := scratch(ctx)
 			if err != nil {
 				return nil, fmt.Errorf("opening a scratch database: %w", err)
 			}
 			defer remove()
-			return Verify(ctx, VerifyConfig{Tape: r.cfg.Tape, Live: r.cfg.Reading, Where: r.cfg.Reading, Scratch: db}, sparsely(progress))
+			cfg := VerifyConfig{Tape: r.cfg.Tape, Live: r.cfg.Reading, Where: r.cfg.Reading, Scratch: db, VerifyRequest: req}
+			return Verify(ctx, cfg, sparsely(progress))
 		},
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/recorder"
 	"github.com/tapedeck/tapedeck/internal/store"
+	"github.com/tapedeck/tapedeck/internal/store/postgres"
+	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"
 	"github.com/tapedeck/tapedeck/internal/store/sqlite"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
@@ -29,6 +31,18 @@ type rig struct {
 	tape   *stream.TapeClient
 	path   string
 	reader store.Reading
+	// postgres is the address of the database; empty: it is the SQLite file path.
+	postgres string
+	latest   *running // started last
+}
+
+// newPostgresRig is newRig on PostgreSQL.
+func newPostgresRig(t *testing.T, opts ...streamtest.Option) *rig {
+	t.Helper()
+	server := streamtest.Server(t, opts...)
+	g := &rig{t: t, server: server, tape: server.Tape(streamtest.Admin), postgres: postgrestest.Database(t)}
+	g.reader = g.open().Reading()
+	return g
 }
 
 func newRig(t *testing.T, opts ...streamtest.Option) *rig {
@@ -43,8 +57,15 @@ func newRig(t *testing.T, opts ...streamtest.Option) *rig {
 // open opens the database for one more recorder.
 func (g *rig) open() store.Recording {
 	g.t.Helper()
-	w := openAt(g.t, g.path)
-	return w
+	if g.postgres == "" {
+		return openAt(g.t, g.path)
+	}
+	w, err := postgres.OpenRecording(postgres.Options{URL: g.postgres})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = w.Close() })
+	return migrate(g.t, w)
 }
 
 func openAt(t *testing.T, path string) store.Recording {
@@ -76,6 +97,7 @@ func (g *rig) start(owner string, change ...func(*recorder.Config)) *running {
 		f(&cfg)
 	}
 	r := &running{Recorder: recorder.New(cfg), done: make(chan struct{})}
+	g.latest = r
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer close(r.done)

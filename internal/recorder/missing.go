@@ -20,7 +20,7 @@ func missing(ctx context.Context, rows store.Remainder, seq, first uint64) error
 		err = fmt.Errorf("%w; %s", err, remainsText(left, seq, first))
 	}
 	return fmt.Errorf("%w; nothing was changed: keep these tables and back them up, they are the only ones that hold the rest; "+
-		"verify cannot compare them any more, and `tapedeck rebuild --accept-missing` would make tables of the whole jobs alone", err)
+		"`tapedeck verify --accept-missing` compares the rows of the whole jobs, and `tapedeck rebuild --accept-missing` would make tables of those alone", err)
 }
 
 // remainsText says what of the tables the tape still holds.

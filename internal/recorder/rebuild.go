@@ -122,8 +122,14 @@ func (b rebuilder) run(ctx context.Context, req RebuildRequest) (RebuildResult, 
 
 func (b rebuilder) rebuild(ctx context.Context, req RebuildRequest) (RebuildResult, error) {
 	began := time.Now()
-	state, err := wholeTape(ctx, b.tape, b.rows, b.live.position(), req.AcceptMissing)
+	state, err := tapeOf(ctx, b.tape, b.live.position())
 	if err != nil {
+		return RebuildResult{}, err
+	}
+	if state.First > 1 && !req.AcceptMissing {
+		return RebuildResult{}, missing(ctx, b.rows, b.live.position().Seq, state.First)
+	}
+	if err := holdsSome(state, b.live.position()); err != nil {
 		return RebuildResult{}, err
 	}
 	shadow, err := b.tables.Shadow(ctx)
@@ -147,23 +153,22 @@ func (b rebuilder) rebuild(ctx context.Context, req RebuildRequest) (RebuildResu
 	return RebuildResult{Seq: at, Events: at - min(at, fold.first-1), Elapsed: time.Since(began)}, nil
 }
 
-// wholeTape looks whether the tape holds what the tables were recorded from.
-func wholeTape(ctx context.Context, tape Tape, rows store.Remainder, pos store.Position, acceptMissing bool) (stream.TapeState, error) {
+// tapeOf looks whether the tape is the one that the tables were recorded from,
+// with all that it held at its end then. It may have lost its start.
+func tapeOf(ctx context.Context, tape Tape, pos store.Position) (stream.TapeState, error) {
 	check := lookAtTape(ctx, tape, CheckTape{Seq: pos.Seq})
 	if check.Err != nil {
 		return stream.TapeState{}, check.Err
 	}
-	if err := checkTape(pos, check); err != nil {
-		return stream.TapeState{}, err
+	return check.State, checkTape(pos, check)
+}
+
+// holdsSome is ErrMissing if nothing that was recorded is on the tape any more.
+func holdsSome(state stream.TapeState, pos store.Position) error {
+	if state.First > pos.Seq && pos.Seq > 0 {
+		return fmt.Errorf("%w: its first event is %d, nothing is recorded beyond %d, so there is nothing to fold yet", ErrMissing, state.First, pos.Seq)
 	}
-	first := check.State.First
-	if first > 1 && !acceptMissing {
-		return stream.TapeState{}, missing(ctx, rows, pos.Seq, first)
-	}
-	if first > pos.Seq && pos.Seq > 0 {
-		return stream.TapeState{}, fmt.Errorf("%w: its first event is %d, nothing is recorded beyond %d", ErrMissing, first, pos.Seq)
-	}
-	return check.State, nil
+	return nil
 }
 
 // chase folds until the new tables are near the live ones.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 
@@ -28,27 +29,55 @@ type VerifyConfig struct {
 	Live    store.Dumper  // the tables to verify; recording may go on
 	Where   Positioner    // tells where the same tables stand
 	Scratch store.Scratch // made and removed by the caller
+	VerifyRequest
+}
+
+// VerifyRequest says how to verify.
+type VerifyRequest struct {
+	// AcceptMissing compares what a tape that lost its start can tell, although
+	// the tables hold jobs from before.
+	AcceptMissing bool `json:"accept_missing"`
 }
 
 // VerifyResult says what a verification found.
 type VerifyResult struct {
 	Seq         uint64   `json:"seq"`         // the tables were compared as of this sequence
+	First       uint64   `json:"first"`       // of the tape; above 1 events are gone, see Unverified
 	Rows        int      `json:"rows"`        // of the live tables
 	SHA256      string   `json:"sha256"`      // of the live tables' canonical dump
 	Count       int      `json:"count"`       // rows that differ
 	Differences []string `json:"differences"` // the first of them, in words
+	// NotCompared are rows of the live tables that come from events which are
+	// gone, or from jobs that began with such; JobsNotCompared are those jobs.
+	NotCompared     int `json:"not_compared"`
+	JobsNotCompared int `json:"jobs_not_compared"`
+}
+
+// Unverified says what could not be verified; empty if all was.
+func (r VerifyResult) Unverified() string {
+	if r.First <= 1 {
+		return ""
+	}
+	text := fmt.Sprintf("the tape begins with event %d: whether the tables lack anything of events 1 to %d cannot be told any more", r.First, r.First-1)
+	if r.NotCompared > 0 {
+		text += fmt.Sprintf("; not compared are %d rows, of %d jobs that were accepted before it and of events that were set aside there",
+			r.NotCompared, r.JobsNotCompared)
+	}
+	return text
 }
 
 // Verify folds the tape again and compares every row with the live tables, as
-// they stand in one snapshot. Differences are a result, not an error. Errors:
-// ErrMissing if the tape lost its start, those of a tape that is not the
-// tables', or why reading failed.
+// they stand in one snapshot. Differences are a result, not an error. Of a tape
+// that lost its start it compares the rows that the rest decides: if the tables
+// are made of that rest alone (a rebuild accepted it), or AcceptMissing. Errors:
+// ErrMissing if they are not, or nothing is left; those of a tape that is not
+// the tables', or why reading failed.
 func Verify(ctx context.Context, cfg VerifyConfig, tell func(FoldProgress)) (VerifyResult, error) {
 	at, err := cfg.Where.Position(ctx)
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
 	}
-	state, err := wholeTape(ctx, cfg.Tape, cfg.Where, at, false)
+	state, err := comparableTape(ctx, cfg, at)
 	if err != nil {
 		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
 	}
@@ -62,18 +91,42 @@ func Verify(ctx context.Context, cfg VerifyConfig, tell func(FoldProgress)) (Ver
 		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
 	}
 	live := &snapshot{live: cfg.Live, fold: fold, sum: sha256.New()}
-	result := VerifyResult{Differences: []string{}}
+	result := VerifyResult{First: state.First, Differences: []string{}}
+	part, unread := newPartial(state.First), error(nil)
 	err = store.Compare(ctx, live, cfg.Scratch, func(d store.Difference) {
+		excused, err := part.excuses(d)
+		if unread = errors.Join(unread, err); excused {
+			return
+		}
 		result.Count++
 		if len(result.Differences) < maxDifferences {
 			result.Differences = append(result.Differences, d.String())
 		}
 	})
-	if err != nil {
+	if err := errors.Join(err, unread); err != nil {
 		return VerifyResult{}, fmt.Errorf("verifying: %w", err)
 	}
+	result.NotCompared, result.JobsNotCompared = part.rows, len(part.jobs)
 	result.Seq, result.Rows, result.SHA256 = live.at, live.rows, hex.EncodeToString(live.sum.Sum(nil))
 	return result, nil
+}
+
+// comparableTape looks whether the tape can tell of the tables.
+func comparableTape(ctx context.Context, cfg VerifyConfig, at store.Position) (stream.TapeState, error) {
+	state, err := tapeOf(ctx, cfg.Tape, at)
+	if err != nil {
+		return stream.TapeState{}, err
+	}
+	if state.First > 1 && !cfg.AcceptMissing {
+		left, err := cfg.Where.Remains(ctx, state.First)
+		if err != nil {
+			return stream.TapeState{}, fmt.Errorf("looking for jobs that the tape does not hold: %w", err)
+		}
+		if left.Whole < left.Jobs {
+			return stream.TapeState{}, missing(ctx, cfg.Where, at.Seq, state.First)
+		}
+	}
+	return state, holdsSome(state, at)
 }
 
 // A snapshot dumps the live tables; when it knows from the head at which

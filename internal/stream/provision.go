@@ -11,8 +11,8 @@ import (
 
 // Provision makes the streams, consumers and buckets of tapedeck, or brings existing
 // ones to the wanted configuration. It touches only what differs, because an
-// update makes a server forget delayed messages. Settings that it does not
-// know of stay as they are.
+// update makes a server forget delayed messages. Limits of age and number are
+// taken away; other settings that it does not know of stay as they are.
 func Provision(ctx context.Context, js jetstream.JetStream, lim Limits) error {
 	lim = lim.orDefaults()
 	if err := provisionStream(ctx, js, tapeConfig(lim)); err != nil {
@@ -50,6 +50,7 @@ func provisionStream(ctx context.Context, js jetstream.JetStream, want jetstream
 	next.Retention, next.Storage, next.Discard = want.Retention, want.Storage, want.Discard
 	next.MaxBytes, next.MaxMsgSize, next.Replicas, next.Duplicates = want.MaxBytes, want.MaxMsgSize, want.Replicas, want.Duplicates
 	next.DenyDelete, next.DenyPurge = want.DenyDelete, want.DenyPurge
+	next.MaxAge, next.MaxMsgs, next.MaxMsgsPerSubject = 0, -1, -1 // such a limit was set by hand, and drops what must stay
 	next.AllowAtomicPublish, next.AllowDirect = want.AllowAtomicPublish, want.AllowDirect
 	if want.MaxMsgsPerSubject > 0 {
 		next.MaxMsgsPerSubject = want.MaxMsgsPerSubject
