@@ -36,7 +36,7 @@ func main() {
 	defer stop()
 	var s settings
 	config.Parse(&s, "analyzer", "Analyse tickers from the work queue.")
-	os.Exit(daemon.End(ctx, s.Logger(slog.LevelInfo), "analyzer", run(ctx, s)))
+	os.Exit(daemon.Main(ctx, s.Logger(slog.LevelInfo), "analyzer", func() error { return run(ctx, s) }))
 }
 
 func run(ctx context.Context, s settings) error {

@@ -34,7 +34,7 @@ func main() {
 	defer stop()
 	var s settings
 	config.Parse(&s, "api", "Accept jobs over HTTP and show what was recorded.")
-	os.Exit(daemon.End(ctx, s.Logger(slog.LevelInfo), "api", run(ctx, s)))
+	os.Exit(daemon.Main(ctx, s.Logger(slog.LevelInfo), "api", func() error { return run(ctx, s) }))
 }
 
 func run(ctx context.Context, s settings) error {

@@ -35,7 +35,7 @@ func main() {
 	defer stop()
 	var s settings
 	config.Parse(&s, "recorder", "Record the tape into the database.")
-	os.Exit(daemon.End(ctx, s.Logger(slog.LevelInfo), "recorder", run(ctx, s)))
+	os.Exit(daemon.Main(ctx, s.Logger(slog.LevelInfo), "recorder", func() error { return run(ctx, s) }))
 }
 
 func run(ctx context.Context, s settings) error {

@@ -58,6 +58,10 @@ func (d dataDir) path() (string, error) {
 
 // Run runs the whole pipeline until it is stopped.
 func (cmd upCmd) Run(a *app) error {
+	daemon.LastResort(a.ctx, func() {
+		fmt.Fprintf(a.err, "tapedeck: stopped before all had ended: %v\n", daemon.ErrLate)
+		os.Exit(exitOK)
+	})
 	if err := source.Check(cmd.Market); err != nil {
 		return exitError{exitUsage, err.Error()}
 	}
@@ -101,7 +105,7 @@ func (cmd upCmd) Run(a *app) error {
 	if url := deck.NATSURL(); url != "" {
 		fmt.Fprintf(a.err, "nats      %s\n", url)
 	}
-	return errors.Join(a.unlessWanted(deck.Run(a.ctx)), deck.Close())
+	return a.unlessWanted(errors.Join(deck.Run(a.ctx), deck.CloseInTime()))
 }
 
 // unlessWanted is the error with which a service ends: none, but a message, if

@@ -95,7 +95,7 @@ func (a *Analyzer) Run(ctx context.Context) error {
 	defer func() { stop(); <-a.outbox.done }()
 	go a.outbox.run(outboxCtx)
 
-	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: CloseTime}, routerLog(a.log))
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: StopTime}, routerLog(a.log))
 	if err != nil {
 		return fmt.Errorf("making the router: %w", err)
 	}

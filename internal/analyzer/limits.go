@@ -44,7 +44,8 @@ const (
 	// CachedJobs is how many jobs' strategies are kept: more than are active
 	// at once, 64 KiB each at the worst.
 	CachedJobs = 256
-	// CloseTime is how long the Router waits for its handlers at the end: above
-	// the subscriber's grace time, which ends them.
-	CloseTime = 8 * time.Second
+	// StopTime is how long the Router waits for its handlers at the end: above
+	// the subscriber's grace time, which ends them, and within what the budget
+	// of a stop leaves to each part.
+	StopTime = 3250 * time.Millisecond
 )

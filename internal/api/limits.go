@@ -98,8 +98,9 @@ const (
 	lookAgain   = 10 * time.Second
 	// checkTimeout bounds one readiness check.
 	checkTimeout = 2 * time.Second
-	// shutdownTimeout is how long open requests may take to end.
-	shutdownTimeout = 5 * time.Second
+	// StopTime is how long open requests may take to end: what the budget of a
+	// stop leaves to each part.
+	StopTime = 3 * time.Second
 )
 
 // The times of streams.

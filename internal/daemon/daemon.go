@@ -9,20 +9,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
 
-const (
-	// OrderlyTime is how long the parts are stopped one after the other: a drain
-	// takes less, unless a server does not answer.
-	OrderlyTime = 7 * time.Second
-	// DrainTime is how long all parts may take to stop, below the ten seconds
-	// that a supervisor grants: what is left then comes again to another process.
-	DrainTime = 9 * time.Second
-)
-
-// ErrLate says that parts had not ended within DrainTime of a stop.
+// ErrLate says that something had not ended within its part of the budget of a stop.
 var ErrLate = errors.New("it had not ended in time; what it had in hand comes again")
 
 // A Part is one long-running piece of a program. Run blocks until ctx ends and
@@ -69,6 +61,7 @@ func Run(ctx context.Context, parts ...Part) error {
 		case <-ended:
 		}
 	}
+	// From here on time is counted: see the budget.
 	orderly, cancel := context.WithTimeout(context.WithoutCancel(ctx), OrderlyTime)
 	defer cancel()
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), DrainTime)
@@ -87,6 +80,35 @@ func Run(ctx context.Context, parts ...Part) error {
 			errs = append(errs, h.err)
 		case <-drain.Done():
 			errs = append(errs, fmt.Errorf("stopping %s: %w", parts[i].Name, ErrLate))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// A Closing is one of the things that the parts worked with.
+type Closing struct {
+	Name  string
+	Close func() error
+}
+
+// Close closes them one after the other when the parts have ended. After
+// CloseTime those that are left go with the process: ErrLate, which names them.
+func Close(things ...Closing) error {
+	limit := time.NewTimer(CloseTime)
+	defer limit.Stop()
+	var errs []error
+	for i, thing := range things {
+		closed := make(chan error, 1)
+		go func() { closed <- thing.Close() }()
+		select {
+		case err := <-closed:
+			errs = append(errs, err)
+		case <-limit.C:
+			names := make([]string, len(things)-i)
+			for k, left := range things[i:] {
+				names[k] = left.Name
+			}
+			return errors.Join(append(errs, fmt.Errorf("closing %s: %w", strings.Join(names, ", "), ErrLate))...)
 		}
 	}
 	return errors.Join(errs...)
@@ -113,6 +135,16 @@ func Wanted(ctx context.Context, err error) (how string, ok bool) {
 		return "stopped before all had ended", true
 	}
 	return "stopped before it had begun", true
+}
+
+// Main runs a program whose signals end ctx, logs how it ends, and returns its
+// exit code; it ends the process itself if that outlives the budget of a stop.
+func Main(ctx context.Context, log *slog.Logger, name string, run func() error) (code int) {
+	LastResort(ctx, func() {
+		log.Warn(name+" stopped before all had ended", "err", ErrLate)
+		os.Exit(0)
+	})
+	return End(ctx, log, name, run())
 }
 
 // End logs how a program ends that ran until ctx did or err came, and returns

@@ -83,6 +83,70 @@ func TestStopIsBounded(t *testing.T) {
 	})
 }
 
+// TestBudget: whatever hangs, a program has ended in time and says what it has
+// left behind; and a part that comes last has its whole time all the same.
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		hang := func(context.Context) error {
+			<-release
+			return nil
+		}
+		closed := func() error { return nil }
+		last := daemon.Part{Name: "recorder", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			time.Sleep(daemon.PartTime - time.Millisecond)
+			return nil
+		}}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan time.Time, 1)
+		daemon.LastResort(ctx, func() { ended <- time.Now() })
+		asked := time.Now()
+		cancel()
+		err := errors.Join(
+			daemon.Run(ctx, daemon.Part{Name: "api", Run: hang}, daemon.Part{Name: "analyzer", Run: hang}, last),
+			daemon.Close(daemon.Closing{Name: "the market", Close: closed}, daemon.Closing{Name: "the database", Close: func() error { return hang(ctx) }},
+				daemon.Closing{Name: "the server", Close: closed}),
+		)
+		took := time.Since(asked)
+		if took != daemon.DrainTime+daemon.CloseTime || took >= daemon.LastTime || daemon.LastTime >= daemon.StopTime {
+			t.Errorf("it ended after %v, at the latest after %v, of %v", took, daemon.LastTime, daemon.StopTime)
+		}
+		late := strings.Split(err.Error(), "\n")
+		for i, want := range []string{"stopping api: ", "stopping analyzer: ", "closing the database, the server: "} {
+			if len(late) != 3 || late[i] != want+daemon.ErrLate.Error() {
+				t.Fatalf("it says %q", late)
+			}
+		}
+		if how, wanted := daemon.Wanted(ctx, err); !wanted || how != "stopped before all had ended" {
+			t.Errorf("%q, %t", how, wanted)
+		}
+		if resort := <-ended; resort.Sub(asked) != daemon.LastTime {
+			t.Errorf("the last resort came after %v", resort.Sub(asked))
+		}
+		close(release)
+	})
+}
+
+// TestCloseInOrder: each is closed when the one before it has, and what fails is told.
+func TestCloseInOrder(t *testing.T) {
+	broken := errors.New("broken")
+	var order []string
+	closing := func(name string, err error) daemon.Closing {
+		return daemon.Closing{Name: name, Close: func() error {
+			order = append(order, name)
+			return err
+		}}
+	}
+	err := daemon.Close(closing("the market", nil), closing("the database", broken), closing("the server", nil))
+	if !errors.Is(err, broken) || errors.Is(err, daemon.ErrLate) {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"the market", "the database", "the server"}, order); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestWanted: what a stop cuts short is no failure, what fails while it stops is.
 func TestWanted(t *testing.T) {
 	stopped, cancel := context.WithCancel(t.Context())

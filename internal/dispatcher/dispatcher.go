@@ -78,8 +78,8 @@ func (d *Dispatcher) consume(ctx context.Context) error {
 	patience, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
 	stop := context.AfterFunc(ctx, func() {
-		messages.Drain()                  // what has arrived is still read, and given back
-		time.AfterFunc(drainTime, giveUp) // of a server that does not answer the library waits longer
+		messages.Drain()                 // what has arrived is still read, and given back
+		time.AfterFunc(StopTime, giveUp) // of a server that does not answer the library waits longer
 	})
 	defer stop()
 	defer messages.Stop()

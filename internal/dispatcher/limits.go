@@ -18,7 +18,7 @@ const (
 	// RestartWait is the pause before the queue is opened again after it
 	// failed: long enough not to hammer a server that is starting.
 	RestartWait = time.Second
-	// drainTime is how long a stopping dispatcher waits for what the server has
+	// StopTime is how long a stopping dispatcher waits for what the server has
 	// under way to it: a round trip, unless the server does not answer.
-	drainTime = 2 * time.Second
+	StopTime = 2 * time.Second
 )

@@ -62,9 +62,9 @@ const (
 	// tapeTimeout ends a request to the stream that stays unanswered.
 	tapeTimeout = 5 * time.Second
 
-	// stopTimeout is how long a stopping recorder may commit what it has in
-	// hand and give up the lease; half of the ten seconds that a drain may take.
-	stopTimeout = 5 * time.Second
+	// StopTime is how long a stopping recorder may commit what it has in hand
+	// and give up the lease: what the budget of a stop leaves to each part.
+	StopTime = 3 * time.Second
 )
 
 // Announcements.

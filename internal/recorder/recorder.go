@@ -187,7 +187,7 @@ func (d *driver) loop(ctx context.Context) error {
 			in = d.requested(req)
 		case <-done:
 			done = nil
-			limit := time.AfterFunc(stopTimeout, d.cancel)
+			limit := time.AfterFunc(StopTime, d.cancel)
 			defer limit.Stop()
 			in = Stop{}
 		}

@@ -217,25 +217,44 @@ func (d *Deck) Run(ctx context.Context) error {
 	return daemon.Run(ctx, parts...)
 }
 
-// Close ends the market, the connections, the database and the server, in this order.
+// Close ends the market, the connections, the database and the server, in this
+// order, however long that takes.
 func (d *Deck) Close() error {
 	var errs []error
-	if d.market != nil {
-		errs = append(errs, d.market.Close())
-	}
-	for _, nc := range d.conns {
-		nc.Close()
-	}
-	if d.reading != nil {
-		errs = append(errs, d.reading.Close())
-	}
-	if d.writer != nil {
-		errs = append(errs, d.writer.Close())
-	}
-	if d.server != nil {
-		d.server.Shutdown()
+	for _, thing := range d.closings() {
+		errs = append(errs, thing.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// CloseInTime is Close for a process that ends: what has not closed in time
+// (daemon.ErrLate) goes with it.
+func (d *Deck) CloseInTime() error { return daemon.Close(d.closings()...) }
+
+func (d *Deck) closings() []daemon.Closing {
+	var things []daemon.Closing
+	if d.market != nil {
+		things = append(things, daemon.Closing{Name: "the market", Close: d.market.Close})
+	}
+	things = append(things, daemon.Closing{Name: "the connections", Close: func() error {
+		for _, nc := range d.conns {
+			nc.Close()
+		}
+		return nil
+	}})
+	if d.reading != nil {
+		things = append(things, daemon.Closing{Name: "the database to read", Close: d.reading.Close})
+	}
+	if d.writer != nil {
+		things = append(things, daemon.Closing{Name: "the database to record", Close: d.writer.Close})
+	}
+	if d.server != nil {
+		things = append(things, daemon.Closing{Name: "the NATS server", Close: func() error {
+			d.server.Shutdown()
+			return nil
+		}})
+	}
+	return things
 }
 
 func (d *Deck) api(ctx context.Context) (daemon.Part, error) {

@@ -5,8 +5,8 @@ import "time"
 const (
 	// DefaultGrace is how long Close lets running handlers finish: an analysis
 	// takes milliseconds, a provider's answer up to a few seconds, and a drain
-	// must stay well below the ten seconds that a supervisor grants.
-	DefaultGrace = 5 * time.Second
+	// must stay within what the budget of a stop leaves to each part.
+	DefaultGrace = 3 * time.Second
 	// MaxSlots bounds the messages in work at a time: each costs a goroutine
 	// and its heartbeats.
 	MaxSlots = 1024
