@@ -72,6 +72,7 @@ func Test(t *testing.T, factory Factory) {
 		{"History", testHistory},
 		{"Backlog", testBacklog},
 		{"Poisoned", testPoisoned},
+		{"Remains", testRemains},
 		{"Queries", testQueries},
 		{"Cursors", testCursors},
 		{"ReadersSeeWholeBatches", testReadersSeeWholeBatches},
