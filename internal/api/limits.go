@@ -174,6 +174,9 @@ type Limits struct {
 	SubmitRate float64
 	// SubmitBurst is how many it may submit at once; default 500.
 	SubmitBurst int
+	// Shutdown is how long open requests may take to end at a stop; default 5 s.
+	// Streams end at once.
+	Shutdown time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
@@ -194,6 +197,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.SubmitBurst == 0 {
 		l.SubmitBurst = 500
+	}
+	if l.Shutdown == 0 {
+		l.Shutdown = StopTime
 	}
 	return l
 }

@@ -183,7 +183,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	close(s.stop)
-	if err := s.app.ShutdownWithTimeout(StopTime); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.app.ShutdownWithTimeout(s.limits.Shutdown); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("stopping HTTP: %w", err)
 	}
 	_ = listener.Close() // a stop that came before Fiber began to serve has not closed it

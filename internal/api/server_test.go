@@ -11,8 +11,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestStop: a wanted stop ends open streams, returns nil soon and leaves
-// nothing running.
+// TestStop: a wanted stop ends open streams, returns nil and leaves nothing
+// running. It does not wait until open requests are cut off: here that is
+// longer than any test lasts.
 func TestStop(t *testing.T) {
 	r := newRig(t)
 	id := r.submit(`{"tickers":["A"]}`)
@@ -25,13 +26,13 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- api.New(api.Config{Tape: r.api, Reader: r.writer.Reading()}).Run(ctx, listener) }()
+	config := api.Config{Tape: r.api, Reader: r.writer.Reading(), Limits: api.Limits{Shutdown: time.Hour}}
+	go func() { done <- api.New(config).Run(ctx, listener) }()
 	r.url = "http://" + listener.Addr().String()
 	streams := []*follower{r.follow("/api/v1/jobs/" + id + "/events"), r.follow("/api/v1/events")}
 	for _, f := range streams {
 		f.next()
 	}
-	begin := time.Now()
 	cancel()
 	for _, f := range streams {
 		for more := true; more; { // to a clean end, not a break
@@ -39,11 +40,13 @@ func TestStop(t *testing.T) {
 		}
 		f.close()
 	}
-	if err := <-done; err != nil {
-		t.Errorf("Run: %v", err)
-	}
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("stopping took %v", took)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("Run does not return")
 	}
 	ours := []goleak.Option{ignore, // what belongs to the client, to the process, or ends by itself
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
