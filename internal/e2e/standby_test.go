@@ -2,7 +2,7 @@ package e2e_test
 
 import (
 	"errors"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
@@ -11,9 +11,13 @@ import (
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
 )
 
-// takeOver is within what a standby must go on after the one that recorded
-// was killed.
-const takeOver = 10 * time.Second
+// takeOver only ends a wait in vain for a standby. How soon it goes on is held
+// in virtual time (recorder.TestCoreTakesOverInTime) and measured on a machine
+// that keeps up (chaos.TestRecovery).
+const takeOver = time.Minute
+
+// started is what a recorder says first: its name.
+var started = regexp.MustCompile(`recorder started".* owner=(\S+)`)
 
 // TestStandby runs two recorders on one database: one commits, the other
 // stands by and goes on when the first is killed.
@@ -31,25 +35,26 @@ func TestStandby(t *testing.T) {
 func testStandby(t *testing.T, r *roles) {
 	long(t)
 	r.migrate()
-	recorders := []*processes.Program{r.recorder("recorder-1", r.owner)}
-	leader := r.leader()
-	recorders = append(recorders, r.recorder("recorder-2", r.owner))
-	processes.Until(t, readyTime, "the second recorder to start", func() error {
-		if !strings.Contains(recorders[1].Logs(), "recorder started") {
-			return errors.New("it does not say so")
-		}
-		return nil
-	})
+	recorders := map[string]*processes.Program{} // by the name in which each asks for the lease
+	for _, name := range []string{"recorder-1", "recorder-2"} {
+		p := r.recorder(name, r.owner)
+		processes.Until(t, readyTime, name+" to start", func() error {
+			said := started.FindStringSubmatch(p.Logs())
+			if said == nil {
+				return errors.New("it does not say so")
+			}
+			recorders[said[1]] = p
+			return nil
+		})
+	}
 	r.api()
 	r.analyzer("analyzer", slow...)
 	tickers := synthetic("STBY", 3000)
 	id := r.submit(client.Submission{Tickers: tickers}).JobID
 	r.recorded(id, killedEvery)
-	if now := r.leader(); now != leader {
-		t.Fatalf("the lease went from %s to %s while both lived", leader, now)
-	}
+	leader := r.leader() // not always the first: a machine that stands still for 4 s costs the lease
 
-	recorders[0].Kill()
+	recorders[leader].Kill()
 	killed := time.Now()
 	// What the killed one had sent may still be committed: only what is
 	// recorded under another lease shows that the standby goes on.
@@ -68,7 +73,7 @@ func testStandby(t *testing.T, r *roles) {
 		return nil
 	})
 	t.Logf("took over %v after the kill", time.Since(killed).Round(10*time.Millisecond))
-	recorders[0].Start() // it stands by now
+	recorders[leader].Start() // it stands by now
 	r.completed(id, time.Minute)
 	r.oneOutcomeEach(id, tickers)
 	r.verified()
