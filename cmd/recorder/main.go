@@ -71,6 +71,9 @@ func run(ctx context.Context, s settings) error {
 	reconcile := reconciler.New(reconciler.Config{
 		Log: log, Backlog: database.Reading(), Tape: tape, Work: stream.NewWork(js, log), Interval: s.ReconcileEvery,
 	})
+	if err := dsn.RemoveDeadScratch(); err != nil {
+		log.Warn("room on the disk is lost", "err", err)
+	}
 	handlers := record.Handlers(dsn.Scratch)
 	return daemon.Run(ctx,
 		daemon.Part{Name: "reconciler", Run: func(ctx context.Context) error { return record.WhileLeading(ctx, reconcile.Run) }},

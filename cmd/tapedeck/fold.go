@@ -160,6 +160,9 @@ func (cmd verifyCmd) verify(a *app, c *tapeConn) (recorder.VerifyResult, error) 
 		return recorder.VerifyResult{}, err
 	}
 	defer reading.Close()
+	if err := dsn.RemoveDeadScratch(); err != nil {
+		a.log.Warn("room on the disk is lost", "err", err)
+	}
 	scratch, remove, err := dsn.Scratch(a.ctx)
 	if err != nil {
 		return recorder.VerifyResult{}, err

@@ -100,8 +100,19 @@ func testRebuildKilled(t *testing.T, r *roles) {
 	if after, seq := r.verified(); after != before || seq != at {
 		t.Errorf("at %d the sum was %s; made anew, at %d it is %s", at, before, seq, after)
 	}
+	k.scratchIsRemoved()
 	if !t.Failed() {
 		k.loseTheStart()
+	}
+}
+
+// scratchIsRemoved: the next verification removes what those left that were killed.
+func (k *killing) scratchIsRemoved() {
+	k.t.Helper()
+	command(k.t, 0, append([]string{"TMPDIR=" + k.scratch}, k.operatorEnv...), "tapedeck", "verify", "--offline", "--database-url", k.owner)
+	left, err := filepath.Glob(filepath.Join(k.scratch, "tapedeck-*"))
+	if err != nil || len(left) > 0 {
+		k.t.Errorf("%v is left of verifications, %v", left, err)
 	}
 }
 

@@ -31,6 +31,9 @@ func (d *Deck) recorder(ctx context.Context) ([]daemon.Part, error) {
 	reconcile := reconciler.New(reconciler.Config{
 		Log: d.log, Backlog: d.reading, Tape: tape, Work: stream.NewWork(js, d.log), Interval: d.cfg.ReconcileEvery,
 	})
+	if err := dsn.RemoveDeadScratch(); err != nil {
+		d.log.Warn("room on the disk is lost", "err", err)
+	}
 	handlers := record.Handlers(dsn.Scratch)
 	return []daemon.Part{
 		{Name: "reconciler", Run: func(ctx context.Context) error { return record.WhileLeading(ctx, reconcile.Run) }},
