@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
 
 // TestRebuildWhileReading makes the tables anew, three times, while jobs run
@@ -36,7 +37,10 @@ func testRebuild(t *testing.T, d *deck) {
 	first := d.submit(client.Submission{Tickers: synthetic("OLD", 200)})
 	d.completed(first.JobID, time.Minute)
 	second := d.submit(client.Submission{Tickers: synthetic("NEW", 200)})
-	d.recorded(second.JobID, 10)
+	processes.Until(d.t, time.Minute, "the second job to be recorded", func() error {
+		_, err := d.job(second.JobID)
+		return err
+	})
 
 	ctx, stop := context.WithCancel(t.Context())
 	var work sync.WaitGroup
@@ -126,7 +130,7 @@ type poller struct {
 }
 
 // pollPause leaves the processes under test something of the processors.
-const pollPause = 3 * time.Millisecond
+const pollPause = 20 * time.Millisecond
 
 func (p *poller) run(ctx context.Context) {
 	for p.step(ctx) {

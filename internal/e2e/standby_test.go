@@ -49,7 +49,7 @@ func testStandby(t *testing.T, r *roles) {
 	}
 	r.api()
 	r.analyzer("analyzer", slow...)
-	tickers := synthetic("STBY", 3000)
+	tickers := synthetic("STBY", 1500)
 	id := r.submit(client.Submission{Tickers: tickers}).JobID
 	r.recorded(id, killedEvery)
 	leader := r.leader() // not always the first: a machine that stands still for 4 s costs the lease

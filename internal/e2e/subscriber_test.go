@@ -33,7 +33,7 @@ func TestSubscriberMissesNothing(t *testing.T) {
 	env := []string{"ALERTS_URL=" + sub.URL, "ALERTS_USER=" + sub.User, "ALERTS_PASSWORD=" + sub.Password}
 	alerts := start(t, "alerts", binary, env)
 
-	id := d.submit(client.Submission{Tickers: synthetic("ALRT", 3000)}).JobID
+	id := d.submit(client.Submission{Tickers: synthetic("ALRT", 2000)}).JobID
 	heard := func() map[string]int { return strongBuys(alerts.Logs(), id) }
 	processes.Until(t, time.Minute, "the first alerts", func() error {
 		if n := len(heard()); n < 3 {
@@ -67,7 +67,7 @@ func TestSubscriberMissesNothing(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d Strong Buys of %d tickers, %d of them before the kill; printed %d times", len(want), 3000, before, sum(heard()))
+	t.Logf("%d Strong Buys of %d tickers, %d of them before the kill; printed %d times", len(want), 2000, before, sum(heard()))
 }
 
 func sum(counts map[string]int) (n int) {
