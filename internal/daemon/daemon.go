@@ -77,8 +77,13 @@ func Run(ctx context.Context, parts ...Part) error {
 	for i, h := range handles {
 		select {
 		case <-h.ended:
-			errs = append(errs, h.err)
 		case <-drain.Done():
+		}
+		// One that ended in time was not late, however long those before it took.
+		select {
+		case <-h.ended:
+			errs = append(errs, h.err)
+		default:
 			errs = append(errs, fmt.Errorf("stopping %s: %w", parts[i].Name, ErrLate))
 		}
 	}
