@@ -146,6 +146,9 @@ func TestReach(t *testing.T) {
 // TestManyTrades: what an event has no room for is left out of its list, not of
 // its figures, and said.
 func TestManyTrades(t *testing.T) {
+	if testing.Short() {
+		t.Skip("4,600 days take the race detector long: left out under -short")
+	}
 	d := newDeck(t)
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	d.start(everyDay{today}, 0)

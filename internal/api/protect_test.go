@@ -194,6 +194,9 @@ func TestBodyBrokenOff(t *testing.T) {
 // TestCompressedBody: a small body that unpacks to a large one is refused
 // before it is, in every encoding that Fiber would unpack.
 func TestCompressedBody(t *testing.T) {
+	if testing.Short() {
+		t.Skip("64 MiB take the race detector long: left out under -short")
+	}
 	r := newRig(t)
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)

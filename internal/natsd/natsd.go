@@ -297,7 +297,11 @@ func (l logger) Warnf(format string, v ...any) {
 	l.log.Warn("nats-server: " + fmt.Sprintf(format, v...))
 }
 func (l logger) Errorf(format string, v ...any) {
-	l.log.Error("nats-server: " + fmt.Sprintf(format, v...))
+	said := fmt.Sprintf(format, v...)
+	if strings.Contains(said, " - Problem registering with account ") && strings.HasSuffix(said, server.ErrConnectionClosed.Error()) {
+		return // a client that left while it was being let in, such as a program that was asked to end
+	}
+	l.log.Error("nats-server: " + said)
 }
 func (l logger) Fatalf(format string, v ...any) {
 	l.log.Error("nats-server: " + fmt.Sprintf(format, v...))

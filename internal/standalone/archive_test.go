@@ -55,6 +55,9 @@ func (p filling) Daily(ctx context.Context, ticker string, bars int) (market.Ser
 // whose attempts are far too short for it ends with every ticker, and a deck
 // that stops ends its downloads.
 func TestEmptyArchive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("an archive of 1,000 symbols takes the race detector long: left out under -short")
+	}
 	cal, _ := calendar.For("XNSE")
 	last := cal.LastClosed(time.Now().Add(-3 * time.Hour))
 	sessions := cal.Sessions(last.AddDate(0, 0, -160), last)

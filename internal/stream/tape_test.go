@@ -201,6 +201,9 @@ func TestTaken(t *testing.T) {
 // TestTakenLarge has a hundred outcomes of 800 KiB: above the bytes that the
 // server sends in one answer.
 func TestTakenLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("80 MiB on a tape take the race detector long: left out under -short")
+	}
 	const total = 100
 	s := streamtest.Server(t)
 	tape := s.Tape(stream.RoleAnalyzer)
