@@ -152,7 +152,9 @@ func (l *load) backlog(js jetstream.JetStream) func() {
 	}
 }
 
-// waitFor waits until every client has its answer.
+// waitFor waits until every client has its answer and every program that the
+// storm ended runs again: one that is still down at the end of the test would
+// look as if it had ended by itself.
 func waitFor(t *testing.T, d *deck, workers *sync.WaitGroup) {
 	t.Helper()
 	done := make(chan struct{})
@@ -160,13 +162,15 @@ func waitFor(t *testing.T, d *deck, workers *sync.WaitGroup) {
 		workers.Wait()
 		close(done)
 	}()
-	processes.Until(t, settleTime, "the last answers", func() error {
-		d.supervise()
+	processes.Until(t, settleTime, "the last answers, and every program to run", func() error {
+		whole := d.supervise()
 		select {
 		case <-done:
-			return nil
+			if whole {
+				return nil
+			}
 		default:
-			return errNothing
 		}
+		return errNothing
 	})
 }

@@ -239,10 +239,16 @@ func (d *deck) ready() {
 }
 
 // supervise starts again what has ended by itself, and notes why. A program may
-// only end because it could not begin without a server or the database.
-func (d *deck) supervise() {
+// only end because it could not begin without a server or the database. It says
+// whether all were running.
+func (d *deck) supervise() (whole bool) {
+	whole = true
 	for _, m := range d.members {
-		if m.down || m.Running() {
+		if !m.down && m.Running() {
+			continue
+		}
+		whole = false
+		if m.down {
 			continue
 		}
 		if m.ended.IsZero() {
@@ -253,6 +259,7 @@ func (d *deck) supervise() {
 			m.start()
 		}
 	}
+	return whole
 }
 
 // start starts it again.
