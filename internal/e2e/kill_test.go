@@ -50,7 +50,7 @@ func TestKillEachRole(t *testing.T) {
 		{"nats-server", r.nats.Kill, r.nats.Start},
 		{"api", api.Kill, api.Start},
 		{"PostgreSQL", r.postgres.Kill, func() { r.postgres.Restart(t) }},
-		{"recorder", recorder.Kill, recorder.Start}, // for 4 s nobody has the lease
+		{"recorder", recorder.Kill, recorder.Start}, // for 3 s nobody has the lease
 	}
 	for i, k := range kills {
 		r.recorded(id, (i+1)*killedEvery)

@@ -200,18 +200,20 @@ func (b *rolling) startRecorder(i int, programs string) *processes.Program {
 // replaceRecorders replaces the standby, then the one that leads, so that the
 // other revision's takes over, then waits until it has recorded something.
 func (b *rolling) replaceRecorders(programs string) {
+	before := b.leader()
 	b.recorders[1].Stop()
 	b.recorders[1] = b.startRecorder(1, programs)
-	before := b.leader()
 	b.recorders[0].Stop()
-	var at uint64
+	_, at, err := b.standing()
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	processes.Until(b.t, takeOver, "the other revision's recorder to record", func() error {
 		owner, seq, err := b.standing()
 		switch {
 		case err != nil:
 			return err
 		case owner == before || owner == "":
-			at = seq
 			return fmt.Errorf("the lease is %q's", owner)
 		case seq <= at:
 			return errors.New("nothing more is recorded")

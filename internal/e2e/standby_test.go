@@ -52,7 +52,7 @@ func testStandby(t *testing.T, r *roles) {
 	tickers := synthetic("STBY", 1500)
 	id := r.submit(client.Submission{Tickers: tickers}).JobID
 	r.recorded(id, killedEvery)
-	leader := r.leader() // not always the first: a machine that stands still for 4 s costs the lease
+	leader := r.leader() // not always the first: a machine that stands still for 3 s costs the lease
 
 	recorders[leader].Kill()
 	killed := time.Now()

@@ -66,7 +66,7 @@ func TestStandbyTakesOver(t *testing.T) {
 		asks    int64 // the most that begin from the stop on until one succeeds
 	}{
 		{"after a release", nil, 1},
-		{"after a kill", errors.New("killed"), 23}, // four seconds of lease, at 3/16 s each
+		{"after a kill", errors.New("killed"), 17}, // three seconds of lease, at 3/16 s each
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := newRig(t)

@@ -26,21 +26,22 @@ const (
 const (
 	// leaseTTL is how long a dead recorder keeps the others out, its own
 	// successor too: short enough that a restarted one records within five
-	// seconds. A database that does not answer for longer costs the lease and
+	// seconds on a machine that is busy too. A database that does not answer for longer costs the lease and
 	// nothing else: who takes it goes on from the checkpoint, and the fence
 	// refuses what the other still sends.
-	leaseTTL = 4 * time.Second
+	// It is less than store.LongestLease.
+	leaseTTL = 3 * time.Second
 
 	// renewEvery is a third of leaseTTL, so that two lost renewals do no harm.
 	renewEvery = leaseTTL / 3
 
 	// standbyEvery is how often a standby asks for the lease: with leaseTTL it
-	// has it within 4.32 seconds of a kill. An ask in vain writes nothing.
+	// has it within 3.32 seconds of a kill. An ask in vain writes nothing.
 	standbyEvery = 250 * time.Millisecond
 
 	// pauseFresh is how young the lease must be when commits pause for a swap,
 	// so that the swap has most of leaseTTL to happen in.
-	pauseFresh = time.Second
+	pauseFresh = 500 * time.Millisecond
 )
 
 // Patience.

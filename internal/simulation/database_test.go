@@ -33,7 +33,7 @@ func (db *database) leased(owner string, ttl time.Duration) {
 // taken: a process took the lease. Nobody else may hold it, but one whose clock
 // was set back meanwhile: its end is further away than any lease lasts. (I4)
 func (db *database) taken(owner string, ttl time.Duration) {
-	if left := db.until.Sub(db.now()); db.holder != "" && db.holder != owner && left > time.Millisecond && left < ttl {
+	if left := db.until.Sub(db.now()); db.holder != "" && db.holder != owner && left > time.Millisecond && left < max(ttl, store.LongestLease) {
 		db.w.broken("I4: %s takes the lease that %s holds for another %s", owner, db.holder, left)
 	}
 	db.leased(owner, ttl)

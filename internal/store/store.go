@@ -202,6 +202,10 @@ type Changes struct {
 	Poison     []Poison
 }
 
+// LongestLease is more than a recorder of any version holds the lease for at a
+// time: that of another version is live though its lease is the longer one.
+const LongestLease = 10 * time.Second
+
 // Writer is the recorder's side. One goroutine calls it at a time.
 // Implementations retry nothing; an error of Commit other than ErrFenced and
 // ErrConstraint leaves open whether it happened: take the lease again (by the
@@ -209,7 +213,7 @@ type Changes struct {
 type Writer interface {
 	// Acquire takes the lease if it is free, expired by the database's clock,
 	// or already the owner's, with a new epoch; also if it is further ahead than
-	// ttl, which a live one of the same ttl never is: the clock was set back.
+	// both ttl and LongestLease, which no live one is: the clock was set back.
 	// ErrLeaseHeld otherwise.
 	Acquire(ctx context.Context, owner string, ttl time.Duration) (Lease, error)
 	// Renew lengthens the lease. ErrFenced if it is not the caller's any more.

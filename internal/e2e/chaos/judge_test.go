@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// settleTime bounds the rest of all jobs after the last fault: a lease of 4 s,
+	// settleTime bounds the rest of all jobs after the last fault: a lease of 3 s,
 	// a few redeliveries, a reconnect, on a machine that does much else.
 	settleTime = 90 * time.Second
 	// settleShipped is the same with the waits as they are shipped: twice 30 s more.

@@ -18,7 +18,7 @@ import (
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"
 )
 
-// How long faults last at most. A stopped recorder loses its lease after 4 s; an
+// How long faults last at most. A stopped recorder loses its lease after 3 s; an
 // attempt to reach a server ends after 5 s, a request to the api after 10 s.
 const (
 	downAtMost    = 3 * time.Second

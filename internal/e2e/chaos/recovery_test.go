@@ -21,8 +21,8 @@ const (
 	// in hand: what was not handed back comes after stream.AckWait at the earliest.
 	handedBack = stream.AckWait - 5*time.Second
 	// firstCommit is within what a recorder that was killed and started again
-	// records: the rest of its predecessor's lease of 4 s and one wait of a
-	// standby (recorder.TestCoreTakesOverInTime: 4.32 s), and its start.
+	// records: the rest of its predecessor's lease of 3 s and one wait of a
+	// standby (recorder.TestCoreTakesOverInTime: 3.32 s), and its start.
 	firstCommit = 5 * time.Second
 	// takeOver is within what a standby records after the other was killed.
 	takeOver = 10 * time.Second

@@ -191,7 +191,7 @@ func (w *Writer) call(ctx context.Context, doing string, f func(p *space) error)
 func (w *Writer) Acquire(ctx context.Context, owner string, ttl time.Duration) (lease store.Lease, err error) {
 	err = w.call(ctx, "acquiring the lease", func(p *space) error {
 		now := w.s.now().UnixMilli()
-		if p.owner != "" && p.owner != owner && p.until > now && p.until <= now+ttl.Milliseconds() {
+		if p.owner != "" && p.owner != owner && p.until > now && p.until <= now+max(ttl, store.LongestLease).Milliseconds() {
 			return store.ErrLeaseHeld
 		}
 		p.owner, p.until = owner, now+ttl.Milliseconds()

@@ -18,7 +18,7 @@ const now = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
 const acquireSQL = `
 UPDATE checkpoint SET owner = $1, epoch = epoch + 1, lease_until = ` + now + ` + $2
 WHERE id = 1 AND (owner = '' OR owner = $1 OR lease_until <= ` + now + `
-	OR lease_until > ` + now + ` + $2)
+	OR lease_until > ` + now + ` + $3)
 RETURNING epoch, stream, stream_created, seq, anchor`
 
 const renewSQL = `
@@ -35,7 +35,7 @@ func (w *Writer) Acquire(ctx context.Context, owner string, ttl time.Duration) (
 	err := w.call(ctx, "acquiring the lease", func(ctx context.Context, conn *pgx.Conn) error {
 		at := &lease.Position
 		var created int64
-		err := conn.QueryRow(ctx, acquireSQL, owner, ttl.Milliseconds()).
+		err := conn.QueryRow(ctx, acquireSQL, owner, ttl.Milliseconds(), max(ttl, store.LongestLease).Milliseconds()).
 			Scan(&lease.Epoch, &at.Stream, &created, &at.Seq, &at.Anchor)
 		at.Created = store.CreatedTime(created)
 		if errors.Is(err, pgx.ErrNoRows) {

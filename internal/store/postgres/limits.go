@@ -16,7 +16,7 @@ const ReadTimeout = 5 * time.Second
 const ReadConnections = 8
 
 // WriteTimeout bounds one call of a Writer. A commit of 500 events takes some
-// 40 ms; a call that takes longer than a lease (4 s) has lost it anyway, and a
+// 40 ms; a call that takes longer than a lease (3 s) has lost it anyway, and a
 // connection into a black hole must not hold the recorder for ever.
 const WriteTimeout = 10 * time.Second
 

@@ -4,7 +4,7 @@ import "time"
 
 // BusyTimeout is how long a statement waits for a lock that another program
 // holds: longer than somebody's sqlite3 session or a copy takes. Longer than the
-// recorder's lease of 4 s too: while the lock is held nobody else can take that.
+// recorder's lease of 3 s too: while the lock is held nobody else can take that.
 const BusyTimeout = 5 * time.Second
 
 // ReadConnections is how many reads of one Reader run at a time: reads take a

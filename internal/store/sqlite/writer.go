@@ -158,7 +158,7 @@ func (w *Writer) inTransaction(ctx context.Context, f func() error) error {
 
 const acquireSQL = `UPDATE checkpoint SET owner = ?1, epoch = epoch + 1, lease_until = ` + now + ` + ?2,
 	projection_version = CASE seq WHEN 0 THEN ?3 ELSE projection_version END
-	WHERE id = 1 AND (owner = '' OR owner = ?1 OR lease_until <= ` + now + ` OR lease_until > ` + now + ` + ?2)
+	WHERE id = 1 AND (owner = '' OR owner = ?1 OR lease_until <= ` + now + ` OR lease_until > ` + now + ` + ?4)
 	RETURNING epoch, stream, stream_created, seq, anchor`
 
 // Acquire implements store.Writer.
@@ -166,7 +166,7 @@ func (w *Writer) Acquire(ctx context.Context, owner string, ttl time.Duration) (
 	err = w.call(ctx, "acquiring the lease", func() error {
 		at := store.Position{}
 		var created, epoch int64
-		err := w.conn.QueryRowContext(ctx, acquireSQL, owner, ttl.Milliseconds(), store.ProjectionVersion).
+		err := w.conn.QueryRowContext(ctx, acquireSQL, owner, ttl.Milliseconds(), store.ProjectionVersion, max(ttl, store.LongestLease).Milliseconds()).
 			Scan(&epoch, &at.Stream, &created, &at.Seq, &at.Anchor)
 		if errors.Is(err, sql.ErrNoRows) {
 			return store.ErrLeaseHeld

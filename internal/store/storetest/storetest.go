@@ -47,6 +47,7 @@ func Test(t *testing.T, factory Factory) {
 		{"FirstLease", testFirstLease},
 		{"HeldLease", testHeldLease},
 		{"ExpiredLease", testExpiredLease},
+		{"OtherLease", testOtherLease},
 		{"ReleasedLease", testReleasedLease},
 		{"RenewedLease", testRenewedLease},
 		{"RoundTrip", testRoundTrip},
