@@ -82,8 +82,8 @@ var layers = []layer{
 	{pkg: "internal/api/ui"},
 
 	// The HTTP API from outside, for the commands of users.
-	{pkg: "internal/client", own: []string{"events"}},
-	{pkg: "internal/soak", own: []string{"events", "internal/client", "internal/stream"}},
+	{pkg: "client", own: []string{"events"}},
+	{pkg: "internal/soak", own: []string{"events", "client", "internal/stream"}},
 
 	// Assembly.
 	{pkg: "internal/config"},
@@ -103,7 +103,7 @@ var layers = []layer{
 	{pkg: "cmd/analyzer", own: []string{"internal/analyzer", "internal/config", "internal/daemon", "internal/dispatcher", "internal/market/...", "internal/stream/..."}, libs: []string{nats}},
 	{pkg: "cmd/recorder", own: []string{"internal/config", "internal/daemon", "internal/reconciler", "internal/recorder", "internal/store/...", "internal/stream"}},
 	{pkg: "deploy/probe"},
-	{pkg: "cmd/tapedeck", own: []string{"events", "internal/..."}, libs: []string{nats}},
+	{pkg: "cmd/tapedeck", own: []string{"client", "events", "internal/..."}, libs: []string{nats}},
 }
 
 // The libraries that may not spread.

@@ -10,8 +10,8 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 )
 
 type backtestCmd struct {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 	"github.com/tapedeck/tapedeck/internal/strategy/folder"
 )

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/internal/market"
 	"github.com/tapedeck/tapedeck/internal/standalone"
 )

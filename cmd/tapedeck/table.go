@@ -10,8 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/ticker"
 )
 

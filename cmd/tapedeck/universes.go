@@ -6,7 +6,7 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/internal/universe"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
 	"github.com/tapedeck/tapedeck/internal/analysis"
-	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/market/synthetic"
 	"github.com/tapedeck/tapedeck/internal/strategy"
 )

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 )
 
 // TestBacktest sends a backtest through the pipeline of an analysis: one

@@ -14,8 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/soak"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/stream"
 	"github.com/tapedeck/tapedeck/internal/stream/streamtest"

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 )
 
 // TestRecover removes the tape's directory. The pipeline refuses to go on by

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 	"github.com/tapedeck/tapedeck/internal/store/dsn"
 	"github.com/tapedeck/tapedeck/internal/store/postgres/postgrestest"

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/internal/stream"
 )
 

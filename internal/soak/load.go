@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 )
 
 // Unknown begins the tickers that no market should know.

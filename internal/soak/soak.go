@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 )
 
 // Config is what a soak needs. For, Client, Sampler and Verify do.

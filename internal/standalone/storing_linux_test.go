@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 )
 
 // TestWritesThatFail: while nothing can be appended to the tape, as on a full

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/events"
-	"github.com/tapedeck/tapedeck/internal/client"
 )
 
 const (

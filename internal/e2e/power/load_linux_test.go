@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tapedeck/tapedeck/internal/client"
+	"github.com/tapedeck/tapedeck/client"
 	"github.com/tapedeck/tapedeck/internal/e2e/processes"
 )
 
