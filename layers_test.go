@@ -79,6 +79,7 @@ var layers = []layer{
 	{pkg: "internal/reconciler", own: []string{"events", "internal/store", "internal/stream"}},
 	{pkg: "internal/live", own: []string{"events", "internal/store", "internal/stream"}},
 	{pkg: "internal/api", own: []string{"events", "schema/http", "internal/api/...", "internal/backtest/measure", "internal/live", "internal/number", "internal/store", "internal/strategy/...", "internal/stream", "internal/ticker", "internal/universe"}, libs: []string{fiber}},
+	{pkg: "internal/api/reference"},
 	{pkg: "internal/api/ui"},
 
 	// The HTTP API from outside, for the commands of users.

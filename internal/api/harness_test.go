@@ -216,7 +216,9 @@ func (r *rig) call(method, path, body string, headers ...string) reply {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return reply{r.t, response.StatusCode, response.Header, text}
+	got := reply{r.t, response.StatusCode, response.Header, text}
+	promised(r.t, request, body, got)
+	return got
 }
 
 func (r *rig) get(path string, headers ...string) reply {

@@ -52,6 +52,10 @@ func (s *Server) routes() {
 	s.get("/ui/app.mjs", s.getScript)  // keeps it current
 	s.get("/ui/style.css", s.getStyle) // and readable
 
+	// The contract.
+	s.get("/openapi.json", s.getOpenAPI) // the OpenAPI document, see package schema/http
+	s.get("/docs", s.getReference)       // the same as a page, for people
+
 	// Operation.
 	s.get("/livez", s.getLive)      // the process answers
 	s.get("/readyz", s.getReady)    // each part that it needs, by name

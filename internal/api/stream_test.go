@@ -28,6 +28,7 @@ type event struct {
 // A follower reads an event stream.
 type follower struct {
 	t        *testing.T
+	path     string
 	response *http.Response
 	lines    *bufio.Scanner
 	cancel   context.CancelFunc
@@ -47,7 +48,8 @@ func (r *rig) follow(path string, headers ...string) *follower {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	f := &follower{t: r.t, response: response, lines: bufio.NewScanner(response.Body), cancel: cancel}
+	promised(r.t, request, "", reply{r.t, response.StatusCode, response.Header, nil})
+	f := &follower{t: r.t, path: path, response: response, lines: bufio.NewScanner(response.Body), cancel: cancel}
 	f.lines.Buffer(nil, 1<<20)
 	r.t.Cleanup(f.close)
 	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/event-stream") {
@@ -78,6 +80,7 @@ func (f *follower) next() (event, bool) {
 			}
 		case "":
 			if e.Kind != "" {
+				promisedEvent(f.t, f.path, e.Kind, e.Data)
 				return e, true
 			}
 		}
