@@ -43,6 +43,21 @@ type TickerBacktest struct {
 	Seq       uint64                 `json:"seq"`
 }
 
+// A WholeTickerBacktest is a TickerBacktest with everything.
+type WholeTickerBacktest struct {
+	TickerBacktest
+	Trades  []events.Trade `json:"trades"` // in the order of their entries
+	Equity  []Point        `json:"equity"`
+	AsOfSeq uint64         `json:"as_of_seq"`
+}
+
+// A Point is a close of a backtest's window, in units of the capital: 1.05 is 5 % above.
+type Point struct {
+	Day    string  `json:"day"`
+	Equity float64 `json:"equity"`
+	Hold   float64 `json:"hold"` // of buying and holding
+}
+
 // An EqualWeight is the sum of a job's backtests, each ticker with the same
 // capital for itself; amounts in percent of it.
 type EqualWeight struct {
@@ -68,13 +83,12 @@ func (c *Client) SubmitBacktest(ctx context.Context, s BacktestSubmission, key s
 
 // Backtest returns one page of a backtest.
 func (c *Client) Backtest(ctx context.Context, id string, query url.Values) (Backtest, error) {
-	path := backtestPath(id)
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	var page Backtest
-	err := c.call(ctx, call{http.MethodGet, path, "", nil}, &page)
-	return page, err
+	return get[Backtest](ctx, c, backtestPath(id), query)
+}
+
+// TickerBacktest returns a backtest of one ticker with its trades and equity.
+func (c *Client) TickerBacktest(ctx context.Context, id, ticker string) (WholeTickerBacktest, error) {
+	return get[WholeTickerBacktest](ctx, c, backtestPath(id)+"/tickers/"+url.PathEscape(ticker), nil)
 }
 
 // BacktestCSV writes the metrics of every ticker of a backtest as CSV to w.

@@ -32,9 +32,7 @@ func (c *Client) Strategies(ctx context.Context) (items []Strategy, problems []s
 
 // Strategy returns one strategy with its whole document.
 func (c *Client) Strategy(ctx context.Context, name string) (Strategy, error) {
-	var one Strategy
-	err := c.call(ctx, call{http.MethodGet, "/api/v1/strategies/" + url.PathEscape(name), "", nil}, &one)
-	return one, err
+	return get[Strategy](ctx, c, "/api/v1/strategies/"+url.PathEscape(name), nil)
 }
 
 // A Universe is a named list of tickers that a job can name.
@@ -59,7 +57,5 @@ func (c *Client) Universes(ctx context.Context) ([]Universe, error) {
 
 // Universe returns one universe with its tickers as they are now.
 func (c *Client) Universe(ctx context.Context, name string) (Universe, error) {
-	var one Universe
-	err := c.call(ctx, call{http.MethodGet, "/api/v1/universes/" + url.PathEscape(name), "", nil}, &one)
-	return one, err
+	return get[Universe](ctx, c, "/api/v1/universes/"+url.PathEscape(name), nil)
 }

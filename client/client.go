@@ -1,5 +1,12 @@
-// Package client speaks tapedeck's HTTP API. The commands of tapedeck use it
-// as anyone else would: nothing of the server's code is shared.
+// Package client speaks tapedeck's HTTP API for programs in Go. The commands of
+// tapedeck use it as anyone else would: nothing of the server's code is shared,
+// but the words of package events.
+//
+// What the server refuses is a *Problem, whose Code tells programs why. Submit
+// with a key of your own, and repeat the call under it when you do not know
+// what became of it (an error that is no *Problem, or one of status 503): there
+// is one job however often it is repeated. What the calls mean, in full, stands
+// in schema/http/openapi.yaml, and on the server's page /docs.
 package client
 
 import (
@@ -82,9 +89,7 @@ func (c *Client) Submit(ctx context.Context, s Submission, key string) (Accepted
 
 // Job returns a job.
 func (c *Client) Job(ctx context.Context, id string) (Job, error) {
-	var job Job
-	err := c.call(ctx, call{http.MethodGet, "/api/v1/jobs/" + url.PathEscape(id), "", nil}, &job)
-	return job, err
+	return get[Job](ctx, c, "/api/v1/jobs/"+url.PathEscape(id), nil)
 }
 
 // Cancel asks to stop a job.
@@ -114,6 +119,21 @@ func (c *Client) Details(ctx context.Context, id string, query url.Values) (Page
 // Results returns one page of a job's results, best score first.
 func (c *Client) Results(ctx context.Context, id string, query url.Values) (Page[Result], error) {
 	return list[Result](ctx, c, "/api/v1/jobs/"+url.PathEscape(id)+"/results", query)
+}
+
+// Result returns one result of a job, with its indicators if they are wanted.
+func (c *Client) Result(ctx context.Context, id, ticker string, indicators bool) (OneResult, error) {
+	query := url.Values{}
+	if indicators {
+		query.Set("include", "indicators")
+	}
+	return get[OneResult](ctx, c, "/api/v1/jobs/"+url.PathEscape(id)+"/results/"+url.PathEscape(ticker), query)
+}
+
+// Latest returns a ticker's newest day, of real data if there is any. query is
+// the route's: strategy, class.
+func (c *Client) Latest(ctx context.Context, ticker string, query url.Values) (OneResult, error) {
+	return get[OneResult](ctx, c, "/api/v1/tickers/"+url.PathEscape(ticker)+"/latest", query)
 }
 
 // Screen returns one page of the newest day's results.
@@ -148,12 +168,17 @@ func All[T any](ctx context.Context, query url.Values, page func(context.Context
 }
 
 func list[T any](ctx context.Context, c *Client, path string, query url.Values) (Page[T], error) {
-	var page Page[T]
+	return get[Page[T]](ctx, c, path, query)
+}
+
+// get asks for what is of type T.
+func get[T any](ctx context.Context, c *Client, path string, query url.Values) (T, error) {
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	err := c.call(ctx, call{http.MethodGet, path, "", nil}, &page)
-	return page, err
+	var answer T
+	err := c.call(ctx, call{http.MethodGet, path, "", nil}, &answer)
+	return answer, err
 }
 
 // A call is one request: body is nil, or what is sent as JSON; key is the

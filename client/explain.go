@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -104,11 +103,5 @@ type Sizing struct {
 // Explain returns how a ticker's result came about: the newest, or what query
 // names by strategy, job, day or class.
 func (c *Client) Explain(ctx context.Context, ticker string, query url.Values) (Explanation, error) {
-	var e Explanation
-	path := "/api/v1/tickers/" + url.PathEscape(ticker) + "/explain"
-	if len(query) > 0 {
-		path += "?" + query.Encode()
-	}
-	err := c.call(ctx, call{http.MethodGet, path, "", nil}, &e)
-	return e, err
+	return get[Explanation](ctx, c, "/api/v1/tickers/"+url.PathEscape(ticker)+"/explain", query)
 }

@@ -91,6 +91,13 @@ type Result struct {
 	Seq        uint64         `json:"seq"`
 }
 
+// A OneResult is a result by itself; its indicators only if they were asked for.
+type OneResult struct {
+	Result
+	Indicators []events.Indicator `json:"indicators"`
+	AsOfSeq    uint64             `json:"as_of_seq"`
+}
+
 // A Page is one page of a list.
 type Page[T any] struct {
 	Items      []T    `json:"items"`
