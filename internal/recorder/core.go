@@ -19,15 +19,17 @@ type Core struct {
 	random uint64 // state of the generator for jitter
 
 	// The database.
-	busy    bool           // a call is under way
-	held    bool           // the lease was ours when last heard of
-	lease   store.Lease    // Position is what the database has
-	askedAt time.Time      // when the call under way was made
-	freshAt time.Time      // the lease is good for leaseTTL from then, at least
-	retryAt time.Time      // no Acquire before
-	failed  int            // calls that failed in a row
-	asked   []string       // jobs that a Load is under way for
-	changes *store.Changes // of the Commit under way
+	busy     bool           // a call is under way
+	held     bool           // the lease was ours when last heard of
+	lease    store.Lease    // Position is what the database has
+	askedAt  time.Time      // when the call under way was made
+	askedTTL time.Duration  // how long the lease is good for if that succeeds
+	freshAt  time.Time      // when it was last lengthened: it is good for ttl from then, at least
+	ttl      time.Duration  // leaseTTL, or for a pause pauseTTL
+	retryAt  time.Time      // no Acquire before
+	failed   int            // calls that failed in a row
+	asked    []string       // jobs that a Load is under way for
+	changes  *store.Changes // of the Commit under way
 
 	// The tape.
 	era      uint64 // of the tail; answers of older eras are ignored
@@ -115,7 +117,7 @@ func (c *Core) plan(now time.Time) {
 	}
 	c.planTape(now)
 	c.planAnnouncements(now)
-	c.wake(earliest(now, c.freshAt.Add(renewEvery), c.freshAt.Add(leaseTTL), c.checkAt, c.announceAt))
+	c.wake(earliest(now, c.freshAt.Add(renewEvery), c.freshAt.Add(c.ttl), c.checkAt, c.announceAt))
 }
 
 func (c *Core) planDatabase(now time.Time) {
@@ -130,8 +132,8 @@ func (c *Core) planDatabase(now time.Time) {
 		c.call(now, Acquire{})
 	case c.fatal != nil:
 		c.call(now, Release{Lease: c.lease})
-	case !now.Before(c.freshAt.Add(renewEvery)), c.pausing && !now.Before(c.freshAt.Add(pauseFresh)):
-		c.call(now, Renew{Lease: c.lease})
+	case c.pausing && c.ttl < pauseTTL, !now.Before(c.freshAt.Add(renewEvery)):
+		c.renew(now)
 	case c.pausing && c.checked && !c.stopping:
 		c.pausing, c.paused = false, true
 		c.out(Paused{Lease: c.lease})
@@ -206,8 +208,20 @@ func (c *Core) out(o Output) { c.outputs = append(c.outputs, o) }
 func (c *Core) wake(at time.Time) { c.out(Wake{At: at}) }
 
 func (c *Core) call(now time.Time, o Output) {
-	c.busy, c.askedAt = true, now
+	c.busy, c.askedAt, c.askedTTL = true, now, leaseTTL
 	c.out(o)
+}
+
+// renew lengthens the lease, by more if commits are to pause.
+func (c *Core) renew(now time.Time) {
+	lease := c.lease
+	if c.pausing {
+		lease.TTL = pauseTTL
+	}
+	c.call(now, Renew{Lease: lease})
+	if c.pausing {
+		c.askedTTL = pauseTTL
+	}
 }
 
 // closeTail ends the tail, and with it what is read ahead of the next batch
@@ -250,7 +264,7 @@ func (c *Core) answered(now time.Time, err error) bool {
 	switch {
 	case err == nil:
 		c.failed = 0
-		c.freshAt = c.askedAt
+		c.freshAt, c.ttl = c.askedAt, c.askedTTL
 		return true
 	case errors.Is(err, store.ErrSchema), errors.Is(err, store.ErrNoDatabase):
 		c.stop(err)
@@ -274,7 +288,7 @@ func (c *Core) acquired(now time.Time, in Acquired) {
 		return
 	}
 	// No answered: a database that gives leases and takes no commit is failing still.
-	c.held, c.lease, c.freshAt = true, in.Lease, c.askedAt
+	c.held, c.lease, c.freshAt, c.ttl = true, in.Lease, c.askedAt, leaseTTL
 	c.scan = true
 	c.reopen(now)
 }

@@ -305,14 +305,15 @@ func TestCoreBacksOff(t *testing.T) {
 }
 
 // TestCorePauses: nothing is committed between Paused and Resume, and the
-// lease is fresh when the pause begins.
+// lease is taken for longer before the pause begins, however fresh it was.
 func TestCorePauses(t *testing.T) {
 	p := newPlay(t)
 	p.lead(store.Position{}, fresh, "")
 	read := want[recorder.ReadTape](p)
-	p.now = p.now.Add(800 * time.Millisecond) // too old to swap under, too young to be renewed anyway
 	p.step(recorder.Pause{})
-	want[recorder.Renew](p)
+	if renew := want[recorder.Renew](p); renew.Lease.TTL <= leaseTime || renew.Lease.TTL >= store.LongestLease {
+		t.Errorf("the lease is taken for %v", renew.Lease.TTL)
+	}
 	p.step(recorder.Renewed{})
 	want[recorder.Paused](p)
 	p.step(recorder.Arrived{Era: read.Era, Messages: tapeOf(t, queued("j", "A.NS"))})
@@ -320,7 +321,14 @@ func TestCorePauses(t *testing.T) {
 	if has[recorder.Load](p) || has[recorder.Commit](p) || has[recorder.Release](p) || p.end != nil {
 		t.Fatalf("paused, it does %v", names_(p.open))
 	}
+	if p.now = p.now.Add(leaseTime); !p.core.Leading(p.now) {
+		t.Error("it does not lead while it pauses")
+	}
 	p.step(recorder.Resume{})
+	if renew := want[recorder.Renew](p); renew.Lease.TTL > leaseTime {
+		t.Errorf("after the pause the lease is taken for %v", renew.Lease.TTL)
+	}
+	p.step(recorder.Renewed{})
 	want[recorder.Load](p)
 }
 

@@ -29,7 +29,6 @@ const (
 	// seconds on a machine that is busy too. A database that does not answer for longer costs the lease and
 	// nothing else: who takes it goes on from the checkpoint, and the fence
 	// refuses what the other still sends.
-	// It is less than store.LongestLease.
 	leaseTTL = 3 * time.Second
 
 	// renewEvery is a third of leaseTTL, so that two lost renewals do no harm.
@@ -39,9 +38,10 @@ const (
 	// has it within 3.32 seconds of a kill. An ask in vain writes nothing.
 	standbyEvery = 250 * time.Millisecond
 
-	// pauseFresh is how young the lease must be when commits pause for a swap,
-	// so that the swap has most of leaseTTL to happen in.
-	pauseFresh = 500 * time.Millisecond
+	// pauseTTL is how long the lease is taken for when commits pause for a swap,
+	// which on a busy disk takes seconds. Meanwhile nobody could record anyway.
+	// It is less than store.LongestLease.
+	pauseTTL = 6 * time.Second
 )
 
 // Patience.

@@ -21,13 +21,13 @@ const (
 	// it pauses it all the same.
 	maxChases = 50
 
-	// swapTimeout is how long live recording pauses at most: the rest of the
-	// lease after it was renewed, less half a second to resume in.
-	swapTimeout = leaseTTL - pauseFresh - 500*time.Millisecond
+	// swapTimeout is how long live recording pauses at most: what is at least
+	// left of the lease when it does, less half a second to resume in.
+	swapTimeout = pauseTTL - renewEvery - 500*time.Millisecond
 
 	// takeoverWait is how long the command line waits for the lease of a
 	// recorder that was killed just now.
-	takeoverWait = leaseTTL + 2*time.Second
+	takeoverWait = pauseTTL + 2*time.Second
 )
 
 // RebuildRequest says how to rebuild.
@@ -305,7 +305,9 @@ func (h *heldLease) position() store.Position {
 
 func (h *heldLease) pause(ctx context.Context) (store.Lease, error) {
 	h.mu.Lock()
-	if err := h.writer.Renew(ctx, h.lease); err != nil {
+	longer := h.lease
+	longer.TTL = pauseTTL
+	if err := h.writer.Renew(ctx, longer); err != nil {
 		h.mu.Unlock()
 		return store.Lease{}, err
 	}

@@ -42,7 +42,7 @@ func (d *driver) publish(stopped error) {
 	now := d.cfg.Now()
 	s := Status{
 		Role: RoleStandby, Position: d.core.Position(), Lag: d.core.Lag(),
-		LastCommit: d.lastAt, Poisoned: d.poisoned, Err: d.trouble, until: d.core.freshAt.Add(leaseTTL),
+		LastCommit: d.lastAt, Poisoned: d.poisoned, Err: d.trouble, until: d.core.freshAt.Add(d.core.ttl),
 	}
 	if stopped != nil {
 		s.Err = stopped
@@ -62,7 +62,7 @@ func (d *driver) publish(stopped error) {
 // Leading reports whether the lease is held at a time: for certain, as the
 // time of its last lengthening is taken from before the call.
 func (c *Core) Leading(now time.Time) bool {
-	return c.held && !c.finished && now.Before(c.freshAt.Add(leaseTTL))
+	return c.held && !c.finished && now.Before(c.freshAt.Add(c.ttl))
 }
 
 // Position is where the database stands, as far as this recorder knows.
