@@ -215,13 +215,12 @@ func (c *Core) call(now time.Time, o Output) {
 // renew lengthens the lease, by more if commits are to pause.
 func (c *Core) renew(now time.Time) {
 	lease := c.lease
+	lease.TTL = leaseTTL
 	if c.pausing {
 		lease.TTL = pauseTTL
 	}
 	c.call(now, Renew{Lease: lease})
-	if c.pausing {
-		c.askedTTL = pauseTTL
-	}
+	c.askedTTL = lease.TTL
 }
 
 // closeTail ends the tail, and with it what is read ahead of the next batch
