@@ -107,7 +107,11 @@ func (c *Client) BacktestCSV(ctx context.Context, id string, w io.Writer) error 
 	if err := refusal(response); err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, io.LimitReader(response.Body, MaxAnswerBytes)); err != nil {
+	n, err := io.Copy(w, io.LimitReader(response.Body, MaxAnswerBytes+1))
+	if err == nil && n > MaxAnswerBytes {
+		err = fmt.Errorf("it is longer than %d bytes; what was written is cut off", MaxAnswerBytes)
+	}
+	if err != nil {
 		return fmt.Errorf("reading a backtest as CSV: %w", err)
 	}
 	return nil

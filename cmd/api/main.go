@@ -68,7 +68,7 @@ func run(ctx context.Context, s settings) error {
 	}
 	config := api.Config{
 		Logger: log, Tape: tape, SyncProfile: profile, Reader: reading, Universe: s.SymbolsUniverse, Hosts: s.AllowedHosts,
-		Limits: api.Limits{ConnectionsPerIP: s.ConnectionsPerAddress},
+		Limits: api.Limits{ConnectionsPerIP: int(s.ConnectionsPerAddress)},
 		Lister: lister(stream.NewMarketBucket(js, log)),
 	}
 	config.Universes = universe.Open(universe.Config{

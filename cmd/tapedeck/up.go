@@ -88,7 +88,7 @@ func (cmd upCmd) Run(a *app) error {
 		Slots:          source.Slots(cmd.Market, cmd.Analyzer),
 		ReconcileEvery: cmd.ReconcileEvery,
 		AllowedHosts:   cmd.AllowedHosts,
-		APILimits:      api.Limits{ConnectionsPerIP: cmd.ConnectionsPerAddress},
+		APILimits:      api.Limits{ConnectionsPerIP: int(cmd.ConnectionsPerAddress)},
 		Strategies:     own,
 		Universes:      universe.Config{Dir: cmd.UniverseDir, NSEURL: cmd.UniverseNSEURL, NASDAQURL: cmd.UniverseNASDAQURL},
 		NATSListen:     cmd.NATSListen,

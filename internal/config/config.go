@@ -100,7 +100,7 @@ type HTTP struct {
 	AllowedHosts []string `name:"allowed-host" placeholder:"HOST" help:"Host name under which the api answers, besides loopback names and its own address; repeatable."`
 	// ConnectionsPerAddress is the most connections that one address may hold; a
 	// reverse proxy is one address.
-	ConnectionsPerAddress int `name:"connections-per-address" placeholder:"N" default:"0" help:"Connections that one address may hold; 0 means 1152 of the api's 1536. A reverse proxy is one address."`
+	ConnectionsPerAddress uint16 `name:"connections-per-address" placeholder:"N" default:"0" help:"Connections that one address may hold; 0 means 1152 of the api's 1536. A reverse proxy is one address."`
 }
 
 // Market is where bars come from.
